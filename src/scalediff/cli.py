@@ -1,0 +1,378 @@
+"""Arguments in, words out. Heavy imports wait until a command needs them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from scalediff import __version__
+from scalediff.core.errors import RecipeError, ScalediffError
+
+app = typer.Typer(
+    name="scalediff",
+    help="Make difficult reasoning problems at scale, and show whether they help.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+train_app = typer.Typer(
+    help="Fine-tune a generator, a student or an identifier.", no_args_is_help=True
+)
+app.add_typer(train_app, name="train")
+
+In = Annotated[list[str], typer.Argument(help="Files, folders, patterns or hf://ID.")]
+Out = Annotated[Path, typer.Option("-o", "--out", help="Where the result goes.")]
+Model = Annotated[
+    str, typer.Option("--model", help="Folder, Hugging Face id, nano:NAME, smol, or URL#NAME.")
+]
+Domain = Annotated[str, typer.Option(help="What problems and right answers are.")]
+Seed = Annotated[int, typer.Option(help="Sampling seed.", min=0)]
+Set = Annotated[
+    list[str], typer.Option("--set", help="Further settings, NAME=VALUE; may be repeated.")
+]
+Strict = Annotated[bool, typer.Option(help="A row that cannot be read is an error.")]
+Problem = Annotated[str | None, typer.Option("--problem-column", help="Column of the problem.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Leave paid work behind without asking.")]
+Engine = Annotated[
+    list[str], typer.Option("--engine", help="Engine settings, NAME=VALUE (slots, precision).")
+]
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        print(f"scalediff {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def run(
+    recipe: Annotated[str, typer.Argument(help="A recipe file, or a shipped one: nano, quick.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Run directory.")] = None,
+    overrides: Annotated[list[str], typer.Option("--set", help="a.b=VALUE, repeatable.")] = [],  # noqa: B006
+    until: Annotated[str | None, typer.Option(help="Stop after this step.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
+    cache: Annotated[Path | None, typer.Option(help="An attempt store to share.")] = None,
+    yes: Yes = False,
+) -> None:
+    """Run a recipe, the whole line; run it again to resume."""
+    from scalediff.line import run_recipe
+
+    run_recipe(recipe, out, overrides, until=until, dry_run=dry_run, cache=cache, yes=yes)
+
+
+@app.command()
+def look(
+    inputs: In,
+    model: Annotated[
+        str | None, typer.Option("--model", help="Count tokens with its tokenizer.")
+    ] = None,
+    benchmark: Annotated[
+        list[str], typer.Option("--benchmark", help="Benchmarks to look for.")
+    ] = [],  # noqa: B006
+    domain: Domain = "math",
+) -> None:
+    """What a file holds, before anything is paid."""
+    from scalediff.domains import open_domain
+    from scalediff.look import look as look_at
+    from scalediff.look import render
+    from scalediff.model_names import resolve
+
+    known = open_domain(domain).benchmarks()
+    folder = resolve(model).location if model is not None else None
+    print(render(look_at(inputs, model=folder, benchmarks={b: known.get(b, b) for b in benchmark})))
+
+
+@app.command()
+def identify(
+    inputs: In,
+    out: Out,
+    model: Model,
+    leave_out: Annotated[bool, typer.Option(help="Leave simple rows out.")] = False,
+    signal: Annotated[str, typer.Option(help="first_token, p_think or pass_rate.")] = "first_token",
+    calibrate: Annotated[
+        str | None, typer.Option(help="A column to compare with: rate by group and AUC.")
+    ] = None,
+    domain: Domain = "math",
+    seed: Seed = 1,
+    overrides: Set = [],  # noqa: B006
+    engine: Engine = [],  # noqa: B006
+    strict: Strict = False,
+    problem_column: Problem = None,
+    yes: Yes = False,
+) -> None:
+    """Tell difficult problems from simple ones: one forward pass a problem."""
+    settings = {"leave_out": leave_out, "signal": signal}
+    made = _command("identify", "identify", inputs, out, model, settings, locals())
+    if calibrate is not None:
+        from scalediff.calibrate import calibration
+
+        print(calibration(made, calibrate))
+
+
+@train_app.command("generator")
+def train_generator(
+    inputs: In,
+    out: Out,
+    model: Model,
+    domain: Domain = "math",
+    seed: Seed = 1,
+    overrides: Set = [],  # noqa: B006
+    strict: Strict = False,
+    problem_column: Problem = None,
+    yes: Yes = False,
+) -> None:
+    """Fine-tune a generator on problems alone."""
+    _command("train generator", "train", inputs, out, model, {"task": "generator"}, locals())
+
+
+@train_app.command("student")
+def train_student(
+    inputs: In,
+    out: Out,
+    model: Model,
+    domain: Domain = "math",
+    seed: Seed = 1,
+    overrides: Set = [],  # noqa: B006
+    strict: Strict = False,
+    problem_column: Problem = None,
+    yes: Yes = False,
+) -> None:
+    """Fine-tune a student on problems and solutions."""
+    _command("train student", "train", inputs, out, model, {"task": "student"}, locals())
+
+
+@app.command()
+def generate(
+    out: Out,
+    model: Model,
+    n: Annotated[int, typer.Option("-n", min=1, help="Problems to sample.")],
+    domain: Domain = "math",
+    seed: Seed = 1,
+    overrides: Set = [],  # noqa: B006
+    engine: Engine = [],  # noqa: B006
+    yes: Yes = False,
+) -> None:
+    """New problems from the bare user turn."""
+    _command("generate", "generate", [], out, model, {"n": n}, locals())
+
+
+@app.command()
+def screen(
+    inputs: In,
+    out: Out,
+    against: Annotated[list[str], typer.Option("--against", help="Sources to compare with.")] = [],  # noqa: B006
+    benchmark: Annotated[list[str], typer.Option("--benchmark", help="Name or file.")] = [],  # noqa: B006
+    domain: Domain = "math",
+    seed: Seed = 1,
+    overrides: Set = [],  # noqa: B006
+    strict: Strict = False,
+    problem_column: Problem = None,
+    yes: Yes = False,
+) -> None:
+    """Malformed, duplicate, leaked and contaminated problems leave before they cost a token."""
+    _command("screen", "screen", inputs, out, None, {"benchmarks": benchmark}, locals())
+
+
+@app.command()
+def distill(
+    inputs: In,
+    out: Out,
+    model: Model,
+    k: Annotated[int, typer.Option("-k", min=1, help="Attempts a problem.")] = 1,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Token cap of an attempt.")] = 32768,
+    domain: Domain = "math",
+    seed: Seed = 1,
+    overrides: Set = [],  # noqa: B006
+    engine: Engine = [],  # noqa: B006
+    strict: Strict = False,
+    problem_column: Problem = None,
+    yes: Yes = False,
+) -> None:
+    """Thinking attempts of a teacher."""
+    settings = {"role": "teacher", "k": k, "max_new_tokens": max_new_tokens}
+    _command("distill", "solve", inputs, out, model, settings, locals())
+
+
+@app.command("filter")
+def filter_(
+    inputs: In,
+    out: Out,
+    student: Annotated[
+        str | None, typer.Option("--student", help="Model whose right answers drop a row.")
+    ] = None,
+    domain: Domain = "math",
+    seed: Seed = 1,
+    overrides: Set = [],  # noqa: B006
+    engine: Engine = [],  # noqa: B006
+    strict: Strict = False,
+    problem_column: Problem = None,
+    yes: Yes = False,
+) -> None:
+    """Incomplete, looping, unconfirmed and too easy rows leave; takes attempts made elsewhere."""
+    values = locals() | {"sources": {"attempts": True}}
+    _command("filter", "filter", inputs, out, None, {}, values, plan_model=student)
+
+
+@app.command()
+def assemble(
+    inputs: In,
+    out: Out,
+    format: Annotated[
+        list[str], typer.Option("--format", help="messages, prompt-completion or sharegpt.")
+    ] = [],  # noqa: B006
+    domain: Domain = "math",
+    seed: Seed = 1,
+    overrides: Set = [],  # noqa: B006
+    strict: Strict = False,
+    problem_column: Problem = None,
+    yes: Yes = False,
+) -> None:
+    """The dataset: Parquet shards, card, provenance."""
+    values = locals() | {"sources": {"attempts": True}}
+    _command("assemble", "assemble", inputs, out, None, {"formats": format}, values)
+
+
+@app.command()
+def evaluate(
+    out: Out,
+    model: Model,
+    benchmark: Annotated[list[str], typer.Option("--benchmark", help="Name or file.")],
+    samples: Annotated[int, typer.Option(min=1, help="Attempts a problem.")] = 1,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Token cap of an attempt.")] = 32768,
+    domain: Domain = "math",
+    seed: Seed = 1,
+    overrides: Set = [],  # noqa: B006
+    engine: Engine = [],  # noqa: B006
+    yes: Yes = False,
+) -> None:
+    """Mean score over samples (avg@k) with 95 % confidence intervals."""
+    settings = {"benchmarks": benchmark, "samples": samples, "max_new_tokens": max_new_tokens}
+    _command("evaluate", "evaluate", [], out, model, settings, locals())
+
+
+@app.command()
+def grade(
+    inputs: In,
+    out: Out,
+    domain: Domain = "math",
+    yes: Yes = False,
+) -> None:
+    """Rows with `response` (or `prediction`) and `answer` get a verdict; needs no problem."""
+    from scalediff.grading import grade_files
+
+    grade_files(inputs, out, domain)
+
+
+@app.command()
+def report(
+    run_directory: Annotated[Path, typer.Argument(help="A run directory.")],
+) -> None:
+    """Write summary.json and report.html of a run once more."""
+    from scalediff.line import write_report
+
+    print(write_report(run_directory))
+
+
+def _command(
+    name: str,
+    stage: str,
+    inputs: list[str],
+    out: Path,
+    model: str | None,
+    settings: dict[str, Any],
+    values: dict[str, Any],
+    plan_model: str | None = None,
+) -> Any:
+    """Run one command; ``values`` are its options as given."""
+    from scalediff.commands import Command, run_command
+
+    if stage == "filter":
+        settings = {**settings, "student": plan_model}
+    reading = dict(values.get("sources") or {})
+    if values.get("strict"):
+        reading["strict"] = True
+    if values.get("problem_column"):
+        reading["problem_column"] = values["problem_column"]
+    command = Command(
+        name=name,
+        stage=stage,
+        inputs=inputs,
+        out=out,
+        model=model,
+        settings=settings,
+        sources=reading,
+        against=values.get("against") or (),
+        domain=values["domain"],
+        seed=values["seed"],
+        overrides=values.get("overrides") or (),
+        engine=_pairs(values.get("engine") or []),
+    )
+    return run_command(command, confirm(bool(values.get("yes"))))
+
+
+def _pairs(texts: list[str]) -> dict[str, Any]:
+    import yaml
+
+    found = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise RecipeError(f"--engine {text!r}: write it as name=value")
+        found[name] = yaml.safe_load(value)
+    return found
+
+
+def confirm(yes: bool) -> Any:
+    """A question to the person at the terminal; without one the answer is ``--yes`` or no."""
+
+    def ask(question: str) -> bool:
+        return yes or (sys.stdin.isatty() and typer.confirm(f"{question}; go on?", err=True))
+
+    return ask
+
+
+def main() -> None:
+    """Entry point: every error ends in one sentence and the documented exit status."""
+    import click
+
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        status = app(standalone_mode=False)
+    except ScalediffError as error:
+        _fail(str(error), error.exit_status)
+    except click.exceptions.Abort:
+        _fail("stopped", 75)
+    except click.exceptions.ClickException as error:
+        _fail(error.format_message(), 2)
+    except KeyboardInterrupt:
+        _fail("stopped in good order; run the same command again to go on", 75)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.EDQUOT):
+            raise
+        where = f" {error.filename}" if error.filename else ""
+        mend = {errno.ENOSPC: "free some space", errno.EDQUOT: "free some space"}
+        cure = mend.get(error.errno or 0, "make it writable or give another path")
+        _fail(f"cannot write{where}: {error.strerror}; {cure} and run the same command again", 1)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(message: str, status: int) -> None:
+    print(f"scalediff: {message}", file=sys.stderr)
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

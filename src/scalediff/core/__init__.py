@@ -1,0 +1,1 @@
+"""Nouns and contracts; imports nothing but the standard library and pydantic."""

@@ -1,0 +1,186 @@
+"""The contract between stages and whatever answers prompts.
+
+A stage builds a ``Request`` and awaits a ``Completion`` or a ``Score``; it never learns which
+engine answered. An engine alone limits, batches and retries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Protocol
+
+Message = dict[str, str]
+"""A chat message: ``{"role": ..., "content": ...}``."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How tokens are drawn.
+
+    Attributes:
+        temperature: 0 is greedy; otherwise logits are divided by it.
+        top_p: Nucleus mass in (0, 1]; 1 keeps everything.
+        top_k: The k most probable tokens only; 0 keeps everything.
+        min_p: Tokens under ``min_p`` times the best probability are left out; 0 keeps everything.
+        max_new_tokens: Token cap of the response. It is a value in the attempt store, never part
+            of an attempt's key: an attempt that ended by itself serves any larger cap.
+        stop: Strings that end the response (not part of it).
+    """
+
+    temperature: float = 0.6
+    top_p: float = 0.95
+    top_k: int = 20
+    min_p: float = 0.0
+    max_new_tokens: int = 32768
+    stop: tuple[str, ...] = ()
+
+    def identity(self) -> dict[str, Any]:
+        """What of the sampling makes two attempts different (everything but the cap)."""
+        values = asdict(self)
+        del values["max_new_tokens"]
+        return values
+
+
+@dataclass(frozen=True)
+class Request:
+    """One prompt. Exactly one of ``messages`` and ``raw`` is given.
+
+    Attributes:
+        messages: A chat; the engine renders it with the model's own template. Nothing is added:
+            no system turn.
+        raw: Text sent as it is (special tokens in it are read as such, no BOS is added).
+        thinking: True or False asks the template for that mode; None leaves its default.
+        prefix: Text of the response that is given and not sampled (at-once attempts, continuation).
+            The completion's text begins with it.
+        sampling: How tokens are drawn.
+        seed: 53-bit seed of this one sample.
+        stop_when: Called with the text so far every few tokens; True ends the response with
+            finish reason ``stopped``.
+    """
+
+    messages: tuple[Message, ...] | None = None
+    raw: str | None = None
+    thinking: bool | None = None
+    prefix: str = ""
+    sampling: Sampling = field(default_factory=Sampling)
+    seed: int = 0
+    stop_when: Callable[[str], bool] | None = field(default=None, compare=False)
+
+    def identity(self) -> dict[str, Any]:
+        """The request as sent, without seed and cap: what the attempt store hashes."""
+        return {
+            "messages": list(self.messages) if self.messages is not None else None,
+            "raw": self.raw,
+            "thinking": self.thinking,
+            "prefix": self.prefix,
+            "sampling": self.sampling.identity(),
+        }
+
+
+FinishReason = Literal["stop", "length", "stopped"]
+"""``stop`` ended by itself, ``length`` was cut by the cap, ``stopped`` by ``stop_when``."""
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What came back, reasoning and content apart.
+
+    Attributes:
+        reasoning: The thought, without its tags; None where the model did not think.
+        content: The answer part; empty when the thought was cut off.
+        finish_reason: Why it ended.
+        num_tokens: Sampled tokens, thought included.
+        num_prompt_tokens: Tokens of the prompt.
+        token_ids: The sampled ids where the engine has them.
+    """
+
+    reasoning: str | None
+    content: str
+    finish_reason: FinishReason
+    num_tokens: int
+    num_prompt_tokens: int = 0
+    token_ids: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Score:
+    """Log-probability (natural) of a continuation and whether greedy decoding gives it."""
+
+    logprob: float
+    is_greedy: bool
+    num_prompt_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """What an engine says of itself.
+
+    Attributes:
+        model: The model as named in the recipe.
+        fingerprint: Hash of the weights; for a URL the served name and revision.
+        precision: ``float32``, ``bfloat16`` or ``unknown``.
+        window: Tokens of prompt and response together; 0 is unknown.
+        opens_think: True where the template's generation prompt ends in an open ``<think>``.
+        example_prompt: A rendered chat prompt of the user text ``{problem}``, for the manifest.
+    """
+
+    model: str
+    fingerprint: str
+    precision: str = "unknown"
+    window: int = 0
+    opens_think: bool = False
+    example_prompt: str = ""
+
+
+class Engine(Protocol):
+    """Answers prompts. Everything above is blind to which engine it is.
+
+    Cancelling an awaited call aborts the request. Each completion is handed over as it finishes;
+    nothing waits for a batch.
+
+    Example:
+        completion = await engine.sample(Request(messages=({"role": "user", "content": "1+1?"},)))
+        score = await engine.score(request, "</think>")
+    """
+
+    @property
+    def info(self) -> EngineInfo:
+        """Fingerprint, precision, window and what the template does."""
+        ...
+
+    async def sample(self, request: Request) -> Completion:
+        """One response.
+
+        Raises:
+            RecordError: The request alone is at fault (longer than the window).
+            EngineError: The engine is at fault; the row stays owed.
+        """
+        ...
+
+    async def score(self, request: Request, continuation: str) -> Score:
+        """Log-probability of ``continuation`` right after the prompt: one prefill, no decoding."""
+        ...
+
+    async def close(self) -> None:
+        """Give back memory, threads and connections."""
+        ...
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A model name of a recipe, resolved (``model_names.py``) but not opened.
+
+    Attributes:
+        name: As written: a folder, a Hugging Face id, ``nano:NAME``, ``smol``, ``fake:SCRIPT``
+            or ``URL#NAME``.
+        kind: ``folder`` (also a hub snapshot), ``gguf``, ``url`` or ``fake``.
+        location: Path of the folder or file, the URL, or the fake's script.
+        fingerprint: Hash of the weights; for a URL the served name; empty where it is not known
+            before the model is fetched.
+    """
+
+    name: str
+    kind: Literal["folder", "gguf", "hub", "url", "fake"]
+    location: str
+    fingerprint: str = ""

@@ -1,0 +1,43 @@
+"""The attempt store: every attempt and score ever paid for, kept once.
+
+Keys are made by ``engines/recording.py`` from the model, the request as sent and the seed; nothing
+of a step is in them, so the store outlives changed settings and may be shared between runs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from scalediff.io.log import KeyedLog
+
+
+class AttemptStore:
+    """Durable records by key, in ``FOLDER/attempts.log`` and ``.idx``."""
+
+    def __init__(self, folder: Path) -> None:
+        self._log = KeyedLog(folder / "attempts")
+
+    def __len__(self) -> int:
+        return len(self._log)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._log
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        """The record of a key, or None where it was never paid for."""
+        found = self._log.get(key)
+        if found is None:
+            return None
+        record: dict[str, Any] = orjson.loads(found[1])
+        return record
+
+    def put(self, key: str, record: dict[str, Any]) -> None:
+        """Keep a record."""
+        self._log.append(key, orjson.dumps(record))
+
+    def close(self) -> None:
+        """Sync and close."""
+        self._log.close()

@@ -1,0 +1,58 @@
+"""The ledger of a step: which of its units are finished, and with what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+
+from scalediff.core.records import Drop, Row
+from scalediff.io.log import KeyedLog
+
+_ROW, _DROP = 0, 1
+
+
+class Ledger:
+    """Outcomes of a step's units (a row, or one sample of it), durable as they finish.
+
+    Example:
+        with Ledger(folder / "ledger") as ledger:
+            ledger.write("row-1#0", {"answer": "4"})
+            ledger.read("row-1#0")
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._log = KeyedLog(path)
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return len(self._log)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._log
+
+    def write(self, key: str, outcome: Row | Drop, ordinal: int = 0) -> None:
+        """Record what came of a unit."""
+        if isinstance(outcome, Drop):
+            payload = orjson.dumps({"reason": outcome.reason, "evidence": outcome.evidence})
+            self._log.append(key, payload, outcome=_DROP, ordinal=ordinal)
+        else:
+            self._log.append(key, orjson.dumps(outcome), outcome=_ROW, ordinal=ordinal)
+
+    def read(self, key: str) -> Row | Drop | None:
+        """What came of a unit; None where it is still owed."""
+        found = self._log.get(key)
+        if found is None:
+            return None
+        outcome, payload = found
+        value = orjson.loads(payload)
+        return Drop(**value) if outcome == _DROP else value
+
+    def close(self) -> None:
+        """Sync and close."""
+        self._log.close()

@@ -1,0 +1,206 @@
+"""``scalediff run``: a recipe in a run directory, told to a person and reported."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from scalediff import __version__
+from scalediff.core.errors import RunStateError, Stopped
+from scalediff.io.run import Run, write_json
+from scalediff.pipeline import Pipeline, Plan, check_models
+from scalediff.recipe import Recipe, find_recipe, load
+from scalediff.watch import Console
+
+LABORATORY = (
+    "LABORATORY: a small world of arithmetic and models of under a million parameters; an oracle "
+    "knows every answer and only audits"
+)
+
+
+def run_recipe(
+    name: str,
+    out: Path | None,
+    overrides: Sequence[str],
+    *,
+    until: str | None,
+    dry_run: bool,
+    cache: Path | None,
+    yes: bool,
+) -> None:
+    """Run a recipe (or say what would be done), then write its summary and report."""
+    path = find_recipe(name)
+    recipe = load(path, overrides).until(until)
+    folder = out if out is not None else Path("runs") / recipe.file.name
+    if dry_run:
+        _explain_only(recipe, folder, cache)
+        return
+    from scalediff.cli import confirm
+
+    run = Run(folder, cache=cache)
+    _claim(run, recipe)
+    if recipe.file.domain == "nano":
+        _say(LABORATORY)
+    console = Console(len(recipe.nodes))
+    pipeline = Pipeline(recipe, run, console, workers=os.cpu_count() or 1)
+    problems = check_models(pipeline)
+    if problems:
+        raise problems[0]
+    _keep_recipe(run, recipe, [name, *(f"--set {text}" for text in overrides)])
+    _say_plan(pipeline.plan())
+    started = time.time()
+    try:
+        worked = pipeline.execute(confirm(yes))
+    except Stopped:
+        console.flush()
+        raise
+    finally:
+        run.event("run", seconds=time.time() - started)
+    console.flush()
+    _links(run)
+    if not worked and (folder / "report.html").exists() and until is None:
+        _say(f"nothing to do: every step is done; the report is {folder / 'report.html'}")
+        return
+    print(write_report(folder, run))
+    run.close()
+
+
+def write_report(folder: Path, run: Run | None = None) -> str:
+    """Write ``summary.json`` and ``report.html``; the headline for the terminal."""
+    from scalediff.report.page import render
+    from scalediff.report.samples import samples_of
+    from scalediff.report.summary import summary_of
+    from scalediff.report.terminal import headline
+
+    run = run if run is not None else Run(folder, create=False)
+    summary = summary_of(run)
+    write_json(folder / "summary.json", summary)
+    page = render(summary, samples_of(run))
+    temporary = folder / "report.html.tmp"
+    temporary.write_text(page, encoding="utf-8")
+    os.replace(temporary, folder / "report.html")
+    return f"{headline(summary)}\nreport: {folder / 'report.html'}"
+
+
+def _claim(run: Run, recipe: Recipe) -> None:
+    """A run directory belongs to one recipe; another recipe gets a directory of its own."""
+    owner = run.manifest.get("recipe", recipe.file.name)
+    if "command" in run.manifest or owner != recipe.file.name:
+        name = run.manifest.get("command", owner)
+        raise RunStateError(
+            f"{run.path} belongs to {name!r}, not to the recipe {recipe.file.name!r}; "
+            "give another --out"
+        )
+
+
+def _keep_recipe(run: Run, recipe: Recipe, command: list[str]) -> None:
+    """``recipe.yaml``, resolved in full with origins, and what ran it."""
+    text = yaml.safe_dump(recipe.resolved(), sort_keys=False, allow_unicode=True)
+    (run.path / "recipe.yaml").write_text(text, encoding="utf-8")
+    run.update_manifest(
+        recipe=recipe.file.name,
+        domain=recipe.file.domain,
+        order=[*recipe.nodes],
+        aliases=recipe.aliases,
+        compare=recipe.file.report,
+        arguments=command,
+        versions=versions(),
+        started=run.manifest.get("started", time.time()),
+    )
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a result depends on, as far as installed."""
+    found = {"scalediff": __version__, "python": sys.version.split()[0]}
+    for package in ("torch", "transformers", "trl", "math-verify", "pyarrow", "rensa"):
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _links(run: Run) -> None:
+    """``dataset`` and ``models/NAME`` point at what the steps left."""
+    for name, entry in run.manifest.get("steps", {}).items():
+        folder = run.path / "steps" / entry["folder"]
+        if entry["stage"] == "assemble" and (folder / "dataset").exists():
+            run.link("dataset", folder / "dataset")
+        if entry["stage"] == "train" and (folder / "model").exists():
+            run.link(f"models/{name}", folder / "model")
+
+
+def _say_plan(plans: list[Plan]) -> None:
+    """Before it starts: what is reused, and why the rest runs."""
+    done = sum(plan.state == "done" for plan in plans)
+    if not done:
+        return
+    first = next((plan for plan in plans if plan.state != "done"), None)
+    if first is None:
+        return
+    why = f" ({first.why})" if first.why else ""
+    _say(f"{done} of {len(plans)} steps are done; going on from {first.node.name}{why}")
+
+
+def _explain_only(recipe: Recipe, folder: Path, cache: Path | None) -> None:
+    """``--dry-run``: every step, setting and origin, models and disk; nothing is written."""
+    exists = (folder / "manifest.json").exists()
+    lines = [f"recipe {recipe.file.name}: {recipe.file.description}".rstrip(": ")]
+    states: dict[str, Plan] = {}
+    problems: list[str] = []
+    if exists:
+        pipeline = Pipeline(recipe, Run(folder, cache=cache), Console(0))
+        problems = [str(p) for p in check_models(pipeline)]
+        if not problems:
+            states = {plan.node.name: plan for plan in pipeline.plan()}
+    for name, step in recipe.resolved()["steps"].items():
+        plan = states.get(name)
+        state = f"  [{plan.state}{': ' + plan.why if plan.why else ''}]" if plan else ""
+        reads = f" <- {', '.join(step['inputs'])}" if step["inputs"] else ""
+        model = f"  model {step['model']}" if step["model"] else ""
+        lines.append(f"{name}: {step['stage']}{reads}{model}{state}")
+        for setting, told in step["settings"].items():
+            lines.append(f"    {setting} = {_value(told['value'])}  ({told['from']})")
+    lines += _models(recipe)
+    lines.append(f"run directory: {folder}{'' if exists else ' (new)'}, {_free(folder)} free")
+    print("\n".join(lines))
+
+
+def _models(recipe: Recipe) -> list[str]:
+    """Each model and whether it is here; a dry run names what is missing and does not fail."""
+    from scalediff.core.errors import ScalediffError
+    from scalediff.model_names import resolve
+
+    lines = ["models:"]
+    names = {n.model for n in recipe.nodes.values() if n.model and not n.model.startswith("@")}
+    for name in sorted(names):
+        try:
+            spec = resolve(name)
+            where = "to be fetched from the hub" if spec.kind == "hub" else spec.kind
+            lines.append(f"    {name}: {where}")
+        except ScalediffError as error:
+            lines.append(f"    {name}: not usable here: {error}")
+    return lines
+
+
+def _value(value: Any) -> str:
+    return repr(value) if isinstance(value, str) else str(value)
+
+
+def _free(folder: Path) -> str:
+    at = folder.absolute()
+    while not at.exists():
+        at = at.parent
+    return f"{shutil.disk_usage(at).free / 1e9:.0f} GB"
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,332 @@
+"""A recipe: load, override, expand the line and the plans, validate, explain.
+
+A recipe is YAML. ``line:`` gives settings to the steps of the straight line, ``steps:`` adds
+others (``{stage, inputs, model, settings}``), ``base:`` names a recipe to start from. Precedence:
+defaults, then the base, then the recipe, then ``--set a.b=value`` in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from scalediff.core.errors import RecipeError
+from scalediff.core.stage import Config, Stage
+from scalediff.presets import PLANS, Step, Steps, straight_line
+from scalediff.stages import STAGES, stage_class
+
+
+class StepSpec(BaseModel):
+    """A step as written under ``steps:``."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    stage: str
+    """Stage or plan."""
+    inputs: list[str] = []
+    """Steps it reads; the first gives the rows."""
+    model: str | None = None
+    """A role of ``models``, ``@STEP`` for a model trained here, or a model name."""
+    settings: dict[str, Any] = {}
+    """The stage's settings."""
+
+
+class RecipeFile(BaseModel):
+    """A recipe as written."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    name: str = "run"
+    """What the run is called."""
+    description: str = ""
+    """What it shows and what to expect, for people."""
+    domain: str = "math"
+    """What problems and right answers are: ``math`` or ``nano`` (the laboratory)."""
+    seed: int = Field(default=1, ge=0)
+    """Sampling seed: every sample's own seed is hashed from it, the role, the row and the index."""
+    models: dict[str, str] = {}
+    """Role → model: ``identifier``, ``generator``, ``teacher``, ``student``."""
+    engine: dict[str, Any] = {}
+    """Engine settings (slots, threads, precision); they never change what is asked."""
+    line: dict[str, dict[str, Any] | None] | None = None
+    """Settings of the straight line's steps; absent: no line, only ``steps``."""
+    steps: dict[str, StepSpec] = {}
+    """Further steps: arms, controls, or a whole graph of one's own."""
+    report: dict[str, str] = {}
+    """Which steps the report compares: ``sources_student``, ``student``, ``control``."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """A step ready to run: its stage is built, its model is a name.
+
+    Attributes:
+        name: Its name in the recipe (``plan.part`` for a part of a plan).
+        stage: The stage with its settings.
+        inputs: Names of the steps it reads.
+        model: A model name, ``@STEP``, or None.
+        origins: Setting → where its value came from.
+    """
+
+    name: str
+    stage: Stage
+    inputs: tuple[str, ...]
+    model: str | None
+    origins: dict[str, str]
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Steps that have to be done before: the inputs, and the one that trains its model."""
+        trained = (self.model[1:],) if self.model and self.model.startswith("@") else ()
+        return tuple(dict.fromkeys((*self.inputs, *trained)))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A recipe expanded into its graph, in an order in which it can run."""
+
+    file: RecipeFile
+    nodes: dict[str, Node]
+    aliases: dict[str, str]
+
+    def find(self, name: str) -> str:
+        """The step that a name means (a plan means its last part).
+
+        Raises:
+            RecipeError: There is no such step; the message names the nearest.
+        """
+        name = self.aliases.get(name, name)
+        if name not in self.nodes:
+            raise RecipeError(f"there is no step {name!r}{_nearest(name, [*self.nodes])}")
+        return name
+
+    def until(self, name: str | None) -> Recipe:
+        """The part of the graph that a step needs; all of it for None."""
+        if name is None:
+            return self
+        wanted = {self.find(name)}
+        for node in reversed(self.nodes.values()):
+            if node.name in wanted:
+                wanted.update(node.needs)
+        return replace(self, nodes={n: s for n, s in self.nodes.items() if n in wanted})
+
+    def resolved(self) -> dict[str, Any]:
+        """The whole recipe as it runs: every step with every setting and its origin."""
+        steps = {}
+        for node in self.nodes.values():
+            values = node.stage.config.model_dump(mode="json")
+            settings = {
+                k: {"value": v, "from": node.origins.get(k, "default")} for k, v in values.items()
+            }
+            steps[node.name] = {
+                "stage": node.stage.name,
+                "inputs": list(node.inputs),
+                "model": node.model,
+                "settings": settings,
+            }
+        head = self.file.model_dump(mode="json", exclude={"line", "steps"})
+        return {**head, "steps": steps}
+
+
+def find_recipe(name: str) -> Path:
+    """The file of a recipe: a path, or the name of a shipped one (``nano``).
+
+    Raises:
+        RecipeError: There is neither.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    shipped = _shipped()
+    bare = path.name.removesuffix(".yaml")
+    if bare in shipped and (path.name == name or not path.exists()):
+        return shipped[bare]
+    raise RecipeError(
+        f"there is no recipe {name}{_nearest(bare, [*shipped])}; give a YAML file or one of "
+        f"{', '.join(sorted(shipped))}"
+    )
+
+
+def _shipped() -> dict[str, Path]:
+    """The recipes that come with the package (installed) or the repository (editable)."""
+    package = Path(str(resources.files("scalediff")))
+    for folder in (package / "recipes", package.parents[1] / "recipes"):
+        if folder.is_dir():
+            return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    return {}
+
+
+def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe file, apply ``a.b=value`` overrides and expand it.
+
+    Raises:
+        RecipeError: What is wrong and what would be right.
+    """
+    return build(_read(path), path.name, overrides)
+
+
+def build(values: dict[str, Any], origin: str, overrides: Sequence[str] = ()) -> Recipe:
+    """Expand recipe values (as read from YAML) into a recipe."""
+    marked: dict[tuple[str, str], str] = {}
+    for override in overrides:
+        _override(values, override, marked)
+    try:
+        file = RecipeFile.model_validate(values)
+    except ValidationError as error:
+        raise RecipeError(_explain(error, origin, RecipeFile)) from None
+    steps: Steps = straight_line(file.line, origin) if file.line is not None else {}
+    for name, spec in file.steps.items():
+        if "." in name:
+            raise RecipeError(f"steps.{name}: a step's name holds no dot; rename it")
+        origins = dict.fromkeys(spec.settings, origin)
+        steps[name] = Step(spec.stage, tuple(spec.inputs), spec.model, spec.settings, origins)
+    if not steps:
+        raise RecipeError(f"{origin} has no steps: give it `line:` or `steps:`")
+    for (name, setting), source in marked.items():
+        if name in steps:
+            steps[name].origins[setting] = source
+    return _expand(file, steps)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        where = getattr(error, "problem_mark", None)
+        line = f" line {where.line + 1}" if where is not None else ""
+        raise RecipeError(f"{path}{line} is not valid YAML; mend it") from None
+    except OSError as error:
+        raise RecipeError(f"{path} cannot be read: {error.strerror}") from None
+    if not isinstance(values, dict):
+        raise RecipeError(f"{path} is no recipe: it has to be a mapping with `line:` or `steps:`")
+    base = values.pop("base", None)
+    if base is None:
+        return values
+    return _overlay(_read(path.parent / str(base)), values)
+
+
+def _overlay(below: Any, above: Any) -> Any:
+    if isinstance(below, dict) and isinstance(above, dict):
+        return below | {k: _overlay(below.get(k), v) for k, v in above.items()}
+    return above
+
+
+def _override(values: dict[str, Any], text: str, marked: dict[tuple[str, str], str]) -> None:
+    """Apply one ``a.b=value``; a step's name may stand for ``line.NAME`` or its settings."""
+    path, equals, raw = text.partition("=")
+    names = path.strip().split(".")
+    if not equals or not all(names):
+        raise RecipeError(f"--set {text!r}: write it as name.setting=value")
+    try:
+        value = yaml.safe_load(raw)
+    except yaml.YAMLError:
+        value = raw
+    if names[0] not in RecipeFile.model_fields:
+        if names[0] in (values.get("steps") or {}):
+            names = ["steps", names[0], "settings", *names[1:]]
+        elif values.get("line") is not None:
+            names = ["line", *names]
+        else:
+            known = [*RecipeFile.model_fields, *(values.get("steps") or {})]
+            raise RecipeError(f"--set {text!r}: unknown name{_nearest(names[0], known)}")
+    if names[0] == "line" and len(names) > 2:
+        marked[names[1], names[2]] = "--set"
+    elif names[0] == "steps" and len(names) > 3:
+        marked[names[1], names[3]] = "--set"
+    target = values
+    for name in names[:-1]:
+        if not isinstance(target.get(name), dict):
+            target[name] = {}
+        target = target[name]
+    target[names[-1]] = value
+
+
+def _expand(file: RecipeFile, steps: Steps) -> Recipe:
+    """Plans become steps, roles become model names, settings become stages; then order them."""
+    flat: Steps = {}
+    aliases: dict[str, str] = {}
+    for name, step in steps.items():
+        inputs = tuple(aliases.get(i, i) for i in step.inputs)
+        step = replace(step, inputs=inputs)
+        if step.stage in PLANS:
+            config, expand = PLANS[step.stage]
+            _validate(config, step, name)
+            made, aliases[name] = expand(name, step, flat)
+            flat.update(made)
+        elif step.stage in STAGES:
+            flat[name] = step
+        else:
+            known = [*STAGES, *PLANS]
+            raise RecipeError(
+                f"steps.{name}.stage: unknown stage {step.stage!r}{_nearest(step.stage, known)}"
+            )
+    nodes = {name: _node(name, step, file, flat, aliases) for name, step in flat.items()}
+    return Recipe(file, _ordered(nodes), aliases)
+
+
+def _node(name: str, step: Step, file: RecipeFile, flat: Steps, aliases: dict[str, str]) -> Node:
+    inputs = tuple(aliases.get(i, i) for i in step.inputs)
+    for given in inputs:
+        if given not in flat:
+            raise RecipeError(
+                f"step {name} reads {given!r}, which is no step{_nearest(given, [*flat])}"
+            )
+    cls = stage_class(step.stage)
+    model = step.model
+    if model is not None and model.startswith("@"):
+        if model[1:] not in flat:
+            raise RecipeError(f"step {name}: there is no step {model[1:]!r} to take a model from")
+    elif model is not None:
+        model = file.models.get(model, model)
+        if model in ("identifier", "generator", "teacher", "student", "judge"):
+            raise RecipeError(
+                f"step {name} needs the model of the role {model!r}; add `models.{model}` to the "
+                f"recipe, or --set models.{model}=MODEL"
+            )
+    elif cls.pays:
+        raise RecipeError(f"step {name} calls a model and has none; give it `model:`")
+    config = _validate(cls.Config, step, name)
+    return Node(name, cls(config), inputs, model, step.origins)
+
+
+def _validate(config: type[Config], step: Step, name: str) -> Config:
+    try:
+        return config(**step.settings)
+    except ValidationError as error:
+        raise RecipeError(_explain(error, name, config)) from None
+
+
+def _ordered(nodes: dict[str, Node]) -> dict[str, Node]:
+    """The nodes so that each comes after what it needs, otherwise as written."""
+    done: dict[str, Node] = {}
+    waiting = dict(nodes)
+    while waiting:
+        ready = [n for n, node in waiting.items() if all(need in done for need in node.needs)]
+        if not ready:
+            raise RecipeError(f"steps {', '.join(waiting)} wait for one another; break the circle")
+        done[ready[0]] = waiting.pop(ready[0])
+    return done
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    near = get_close_matches(name, known, n=1, cutoff=0.5)
+    return f", did you mean {near[0]}?" if near else ""
+
+
+def _explain(error: ValidationError, where: str, model: type[BaseModel]) -> str:
+    """The first fault of a validation as one sentence."""
+    fault = error.errors()[0]
+    path = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        name = str(fault["loc"][-1])
+        known = [*model.model_fields, *StepSpec.model_fields]
+        hint = _nearest(name, known) or f"; it has {', '.join(model.model_fields)}"
+        return f"{where}: unknown setting {path!r}{hint}"
+    return f"{where}: {path} = {fault.get('input')!r}: {fault['msg'].lower()}"

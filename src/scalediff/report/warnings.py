@@ -1,0 +1,113 @@
+"""Named warnings: the signs by which a run of this method goes wrong.
+
+The paper's own run is the measure: about 88 % of its generated problems were difficult and its
+filters dropped about 43 %. Far from that, something before has failed, and the warning says where
+to look.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scalediff.report.facts import waterfall
+from scalediff.report.reading import Json, count, counts, mapping, number, part
+from scalediff.report.words import percent, whole
+
+MIN_DIFFICULT = 0.70
+"""Share of generated problems that should be difficult; paper: about 0.88."""
+
+MAX_DROPPED = 0.60
+"""Share of answered problems that the filters may drop; paper: about 0.43."""
+
+MAX_TRUNCATED = 0.20
+"""Share of answered problems whose every attempt may be cut off by the token cap."""
+
+
+def warnings_of(summary: Json) -> list[dict[str, str]]:
+    """The warnings that a run's figures call for, as ``{"name", "text"}``; empty if none.
+
+    A figure that is unknown gives no warning.
+    """
+    found = (
+        _few_difficult(summary),
+        _filters_drop_most(summary),
+        _many_truncated(summary),
+        _benchmark_hits(summary),
+        _rows_lost(summary),
+    )
+    return [warning for warning in found if warning is not None]
+
+
+def _few_difficult(summary: Json) -> dict[str, str] | None:
+    share = number(part(summary, "difficult_share", "generated"))
+    if share is None or share >= MIN_DIFFICULT:
+        return None
+    return {
+        "name": "few_difficult",
+        "text": f"only {percent(share)} of the generated problems are difficult "
+        f"(expected: over {MIN_DIFFICULT:.0%}). Look at the generator: were its training rows the "
+        "difficult ones, did its loss fall, is its sampling temperature right?",
+    }
+
+
+def _filters_drop_most(summary: Json) -> dict[str, str] | None:
+    dropped, entered = _filter_counts(summary)
+    if not entered or sum(dropped.values()) / entered <= MAX_DROPPED:
+        return None
+    main = next(iter(dropped))
+    return {
+        "name": "filters_drop_most",
+        "text": f"the filters dropped {percent(sum(dropped.values()) / entered)} of the answered "
+        f"problems (expected: under {MAX_DROPPED:.0%}), most of them as {main}. Look at the rows "
+        "dropped for that reason: is the student too strong for these problems, or are the "
+        "teacher's attempts cut or without an answer?",
+    }
+
+
+def _many_truncated(summary: Json) -> dict[str, str] | None:
+    dropped, entered = _filter_counts(summary)
+    share = dropped.get("truncated", 0) / entered if entered else 0.0
+    if share <= MAX_TRUNCATED:
+        return None
+    return {
+        "name": "many_truncated",
+        "text": f"{percent(share)} of the answered problems were cut off by the token cap "
+        f"(expected: under {MAX_TRUNCATED:.0%}). Raise max_new_tokens of distill (what ended by "
+        "itself is not paid again) or look whether the teacher loops.",
+    }
+
+
+def _benchmark_hits(summary: Json) -> dict[str, str] | None:
+    hits = 0
+    for name, entry in mapping(summary.get("counts")).items():
+        if mapping(entry).get("stage") == "screen" or name == "screen":
+            hits += count(part(entry, "dropped", "contaminated")) or 0
+    if not hits:
+        return None
+    return {
+        "name": "benchmark_hits",
+        "text": f"{whole(hits)} problems are in a benchmark, or nearly so, and were dropped. Look "
+        "at their matches: scores on that benchmark need care, since others that are only "
+        "reworded may have stayed.",
+    }
+
+
+def _rows_lost(summary: Json) -> dict[str, str] | None:
+    lost = count(summary.get("rows_lost")) or 0
+    parts = waterfall(summary)
+    if parts is not None and parts.is_wrong:
+        lost = max(lost, abs(parts.elsewhere))
+    if not lost:
+        return None
+    return {
+        "name": "rows_lost",
+        "text": f"{whole(lost)} generated rows are unaccounted for: kept, in review and dropped "
+        "do not add up to what was generated. Do not use this dataset; the counts by step show "
+        "where rows went missing.",
+    }
+
+
+def _filter_counts(summary: Json) -> tuple[dict[str, int], int | None]:
+    """Reasons of the filters and the rows that entered them, by the totals of ``counts``."""
+    entry: Any = part(summary, "counts", "filter")
+    return counts(mapping(entry).get("dropped")), count(mapping(entry).get("in"))

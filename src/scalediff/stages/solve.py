@@ -1,0 +1,106 @@
+r"""Ask a model to solve problems: one attempt for each row and sample index.
+
+In: ``problem``. Out: ``attempts``, one dict for each sample (``role``, ``sample_index``,
+``reasoning``, ``content``, ``answer``, ``finish_reason``, ``num_tokens``, ``sample_seed``,
+``model``, ``attempt_id``). The teacher's attempts are the paper's distillation; the student's are
+what the filter compares with; evaluation and the identifier's pass rate use the same stage under
+another role.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from scalediff.core.engine import Completion, Engine, Request, Sampling
+from scalediff.core.errors import RecipeError
+from scalediff.core.keys import sample_seed
+from scalediff.core.records import Row
+from scalediff.core.stage import EXTENT, AsyncStage, Config, Context
+
+
+class SolveConfig(Config):
+    """Settings of the solve stage."""
+
+    role: str = "teacher"
+    """Who answers: ``teacher``, ``student``, ``evaluation`` or ``identifier``. Chooses the domain's
+    prompt and is part of every sample's seed."""
+    k: Annotated[int, EXTENT] = Field(default=1, ge=1)
+    """Attempts a problem. Paper: 1 for distillation, 10 or 3 for evaluation."""
+    temperature: float = Field(default=0.6, ge=0)
+    """Sampling temperature; 0 is greedy. Released script: 0.6 for distillation and evaluation."""
+    top_p: float = Field(default=0.95, gt=0, le=1)
+    """Nucleus mass. Released script: 0.95."""
+    top_k: int = Field(default=20, ge=0)
+    """The k most probable tokens only; 0 keeps all. Released script: 20 for distillation."""
+    max_new_tokens: int = Field(default=32768, ge=1)
+    """Token cap of an attempt. Released script: 32,768."""
+    thinking: bool | None = True
+    """Ask the chat template for thinking (true), against it (false), or leave its default (null).
+    Released script: true."""
+
+
+class Solve(AsyncStage):
+    """One attempt a unit; the engine decides how many are in flight."""
+
+    name = "solve"
+    pays = True
+    adds = ("attempts",)
+    Config = SolveConfig
+    config: SolveConfig
+
+    def sample_indices(self) -> range:
+        """The indices of the k attempts of a row."""
+        return range(self.config.k)
+
+    async def process(self, row: Row, sample_index: int, ctx: Context) -> Row:
+        """The row's attempt with this index."""
+        engine = engine_of(ctx)
+        config = self.config
+        seed = sample_seed(ctx.seed, config.role, row["key"], sample_index)
+        prompt = ctx.domain.prompt(row["problem"], config.role)
+        completion = await engine.sample(
+            Request(
+                messages=({"role": "user", "content": prompt},),
+                thinking=config.thinking,
+                sampling=Sampling(
+                    temperature=config.temperature,
+                    top_p=config.top_p,
+                    top_k=config.top_k,
+                    max_new_tokens=config.max_new_tokens,
+                ),
+                seed=seed,
+            )
+        )
+        attempt = self._attempt(completion, ctx) | {
+            "role": config.role,
+            "sample_index": sample_index,
+            "sample_seed": seed,
+            "model": engine.info.model,
+        }
+        return {"attempts": [attempt]}
+
+    def _attempt(self, completion: Completion, ctx: Context) -> dict[str, Any]:
+        """What of a completion an attempt keeps; a thought that was cut off holds no answer."""
+        content = completion.content
+        return {
+            "reasoning": completion.reasoning,
+            "content": content,
+            "answer": ctx.domain.answer(content) if content.strip() else None,
+            "finish_reason": completion.finish_reason,
+            "num_tokens": completion.num_tokens,
+            # where the engine keeps its completions in the attempt store, it says under which id
+            "attempt_id": getattr(completion, "attempt_id", None),
+        }
+
+
+def engine_of(ctx: Context) -> Engine:
+    """The engine of a step that pays.
+
+    Raises:
+        RecipeError: The step names no model.
+    """
+    if ctx.engine is None:
+        raise RecipeError(f"step {ctx.step} calls a model but names none; give it a `model`")
+    return ctx.engine

@@ -1,0 +1,1 @@
+"""Pure functions on text: comparing, n-grams, duplicates, contamination, loops."""

@@ -1,0 +1,87 @@
+r"""Tokens and n-grams of mathematical text.
+
+A token is a LaTeX command, a number, a word (hyphens and apostrophes within) or one symbol, so that
+``4a_n+5`` and ``4 a_n + 5`` have the same tokens and a changed digit changes one of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from scalediff.text.normalise import normalise
+
+_TOKEN = re.compile(
+    r"\\[A-Za-z]+|\\."
+    r"|\d+(?:,\d{3}(?!\d))*(?:\.\d+)?"
+    r"|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"  # scripts without spaces: a character each
+    r"|[^\W\d_]{2,}(?:[-'][^\W\d_]+)*"
+    r"|[^\W\d_]"
+    r"|\S"
+)
+
+_OPERATORS = frozenset("+-*/<>=^!%|")
+_LOOKS = frozenset(
+    (r"\text", r"\textit", r"\emph", r"\boxed", r"\tag", r"\label", r"\begin", r"\end")
+    + (r"\mathrm", r"\mathbf", r"\mathbb", r"\mathcal", r"\mathit")
+    + (r"\hspace", r"\vspace", r"\phantom")
+)
+
+
+def split_tokens(text: str) -> list[str]:
+    r"""The tokens of a text as it stands, without normalising.
+
+    Example:
+        >>> split_tokens(r"\frac{12}{x}, add")
+        ['\\frac', '{', '12', '}', '{', 'x', '}', ',', 'add']
+    """
+    return _TOKEN.findall(text)
+
+
+def tokens(text: str) -> list[str]:
+    """The tokens of a text's comparing form; thousands separators are left out of numbers."""
+    found = split_tokens(normalise(text))
+    return [t.replace(",", "") if t[0].isdigit() and "," in t else t for t in found]
+
+
+def ngrams(words: Sequence[str], n: int) -> set[str]:
+    """The n-grams of a token sequence, joined by spaces; all of it where it is shorter than n.
+
+    Example:
+        >>> sorted(ngrams(["a", "b", "c"], 2))
+        ['a b', 'b c']
+    """
+    if not words:
+        return set()
+    return {" ".join(words[i : i + n]) for i in range(max(1, len(words) - n + 1))}
+
+
+def masked(words: Sequence[str]) -> list[str]:
+    """The tokens with ``#`` for every number."""
+    return ["#" if word[0].isdigit() else word for word in words]
+
+
+def mathematics(words: Sequence[str]) -> tuple[str, ...]:
+    """What of a token sequence makes its answer: numbers, operators and commands, in order.
+
+    Words, letters (a variable may be renamed), brackets, punctuation and commands that only change
+    looks are left out. Two texts in which these differ pose different problems, however alike they
+    read.
+
+    Example:
+        >>> mathematics(tokens("Let $x=3$. Find $x+12$."))
+        ('=', '3', '+', '12')
+    """
+    return tuple(
+        word
+        for word in words
+        if word[0].isdigit() or word in _OPERATORS or (word[0] == "\\" and word not in _LOOKS)
+    )
+
+
+def jaccard(a: set[str], b: set[str]) -> float:
+    """Size of the intersection over size of the union; 1 for two empty sets."""
+    if not a and not b:
+        return 1.0
+    shared = len(a & b)
+    return shared / (len(a) + len(b) - shared)
