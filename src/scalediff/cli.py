@@ -343,16 +343,16 @@ def confirm(yes: bool) -> Any:
 
 def main() -> None:
     """Entry point: every error ends in one sentence and the documented exit status."""
-    import click
-
+    # newer versions of typer carry a copy of click: take the exceptions from what typer raises
+    failure = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         status = app(standalone_mode=False)
     except ScalediffError as error:
         _fail(str(error), error.exit_status)
-    except click.exceptions.Abort:
+    except typer.Abort:
         _fail("stopped", 75)
-    except click.exceptions.ClickException as error:
+    except failure as error:
         _fail(error.format_message(), 2)
     except KeyboardInterrupt:
         _fail("stopped in good order; run the same command again to go on", 75)

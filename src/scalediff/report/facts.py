@@ -16,6 +16,7 @@ LABEL_STAGES: dict[str, str] = {
     "after_rules": "after the rules",
     "after_student": "after the student's filter",
     "dataset": "this dataset",
+    "review": "set apart for review",
 }
 """Where labels are audited, in the order of the line, and the names for people."""
 
@@ -26,10 +27,11 @@ class Waterfall:
 
     Attributes:
         generated: Rows born.
-        kept: Rows of the dataset.
+        kept: Rows of the dataset; rows that have not left so far where ``decided`` is False.
         review: Rows set apart for people.
         dropped: Reason → rows, the largest first.
         finished: Whether the line has come to its end.
+        decided: Whether the filters have decided.
     """
 
     generated: int
@@ -37,6 +39,12 @@ class Waterfall:
     review: int
     dropped: dict[str, int]
     finished: bool
+    decided: bool
+
+    @property
+    def kept_name(self) -> str:
+        """What ``kept`` is called: nothing is kept for good before the filters have decided."""
+        return "kept" if self.decided else "still in the line"
 
     @property
     def num_dropped(self) -> int:
@@ -66,12 +74,16 @@ def waterfall(summary: Json) -> Waterfall | None:
     if generated is None:
         return None
     kept = count(values.get("kept"))
+    steps = mapping(summary.get("counts"))
+    parts = [name for name in steps if name.startswith("filter.")]
+    is_whole = "filter" in steps and not parts
     return Waterfall(
         generated=generated,
         kept=kept,
         review=count(values.get("review")) or 0,
         dropped=counts(values.get("dropped")),
         finished=bool(summary.get("finished")) and kept is not None,
+        decided=is_whole or "assemble" in steps or "filter.decide" in steps,
     )
 
 
@@ -169,22 +181,20 @@ def canary_share(summary: Json) -> dict[str, Any] | None:
     return found if number(found.get("share")) is not None else None
 
 
-def tokens_of(summary: Json, *steps: str) -> int | None:
-    """Sampled tokens of some steps together, or None where none of them is known."""
-    known = [count(part(summary, "tokens", step, "sampled")) for step in steps]
-    found = [value for value in known if value is not None]
-    return sum(found) if found else None
+def step_tokens(summary: Json, step: str) -> int | None:
+    """Tokens newly sampled at a step, or None where they are unknown."""
+    entry = mapping(part(summary, "tokens", step))
+    return count(entry.get("new", entry.get("sampled")))
 
 
 def teacher_factor(summary: Json) -> float | None:
     """The teacher's tokens with the filter's further attempts, over those of the first attempts.
 
-    None where there were no further attempts, or where the store served a part of either.
+    None where there were no further attempts, or where an attempt store served first attempts, so
+    that their tokens are not known.
     """
-    steps = ("distill", "filter.more")
-    first, more = (count(part(summary, "tokens", step, "sampled")) for step in steps)
-    served = sum(count(part(summary, "tokens", step, "served")) or 0 for step in steps)
-    if not first or not more or served:
+    first, more = step_tokens(summary, "distill"), step_tokens(summary, "filter.more")
+    if not first or not more or count(part(summary, "tokens", "distill", "served")):
         return None
     return (first + more) / first
 

@@ -17,7 +17,7 @@ from scalediff import __version__
 from scalediff.core.records import Row, attempts_of
 from scalediff.domains import open_domain
 from scalediff.io.run import Run, StepTable, read_json
-from scalediff.report.terminal import warnings_of
+from scalediff.report.warnings import warnings_of
 
 Summary = dict[str, Any]
 

@@ -11,6 +11,7 @@ from typing import Any
 from scalediff.report.facts import (
     Group,
     benchmark_title,
+    canary_share,
     groups,
     label_quality,
     main_benchmark,
@@ -19,6 +20,7 @@ from scalediff.report.facts import (
     waterfall,
 )
 from scalediff.report.reading import Json, count, counts, line, mapping, number, part, records
+from scalediff.report.warnings import warnings_of as warnings_of
 from scalediff.report.words import (
     FAMILIES,
     duration,
@@ -30,8 +32,10 @@ from scalediff.report.words import (
     whole,
 )
 
-NOTE_WIDTH = 66
+NOTE_WIDTH = 58
 """Columns of a line's note before the seconds; a longer note pushes them out."""
+
+_TITLE_WIDTH, _FLOW_WIDTH = 16, 16
 
 
 def step_line(
@@ -43,17 +47,17 @@ def step_line(
 
     Example:
         >>> print(step_line(5, "identify", {"in": 6332, "out": 5192, "dropped": {"simple": 1140}}))
-         5 identify      6,332 -> 5,192   simple 1,140
+         5 identify          6,332 -> 5,192   simple 1,140
     """
-    taken, given = count(counted.get("in")), count(counted.get("out"))
-    flow = f"{whole(taken):>9} -> {whole(given)}" if taken else f"{whole(given):>9}"
-    return numbered(index, title, flow, drops_note(counted) if note is None else note, seconds)
+    shown = drops_note(counted) if note is None else note
+    return numbered(index, line(title, 40), _flow(counted), shown, seconds)
 
 
 def numbered(index: int, title: str, flow: str, note: str, seconds: float | None = None) -> str:
     """One numbered line in columns: number, title, flow, note, seconds (left out where unknown)."""
-    start = f"{index:>2} {title:<10} {flow:<20}  {note}".rstrip()
-    return start if seconds is None else f"{start:<{NOTE_WIDTH + 36}} {duration(seconds):>8}"
+    start = f"{index:>2} {title:<{_TITLE_WIDTH}} {flow:<{_FLOW_WIDTH}}  {note}".rstrip()
+    width = _TITLE_WIDTH + _FLOW_WIDTH + NOTE_WIDTH + 6
+    return start if seconds is None else f"{start:<{width}} {duration(seconds):>8}"
 
 
 def drops_note(counted: Json) -> str:
@@ -70,7 +74,7 @@ def drops_note(counted: Json) -> str:
 
 def line_table(summary: Json) -> str:
     """All lines of the run so far, one for each group of steps that has something to show."""
-    lines = []
+    lines: list[str] = []
     for group in groups(summary):
         flow, note = _group_text(group, summary)
         if flow or note or group.seconds is not None:
@@ -93,12 +97,16 @@ def _group_text(group: Group, summary: Json) -> tuple[str, str]:
     entry = _total(summary, group)
     if not entry:
         return "", ""
-    taken, given = count(entry.get("in")), count(entry.get("out"))
-    flow = f"{whole(taken):>6} -> {whole(given)}" if taken else f"{whole(given):>6}"
     note = drops_note(entry)
     if group.title == "identify" and count(part(entry, "dropped", "simple")):
         note += ", left out before the teacher is paid"
-    return flow, note
+    return _flow(entry), note
+
+
+def _flow(entry: Json) -> str:
+    """Rows in and rows out; rows out alone where nothing came in."""
+    taken, given = count(entry.get("in")), count(entry.get("out"))
+    return f"{whole(taken):>6} -> {whole(given)}" if taken else f"{whole(given):>6}"
 
 
 def _total(summary: Json, group: Group) -> dict[str, Any]:
@@ -172,7 +180,8 @@ def adds_up_text(summary: Json) -> str:
     parts = waterfall(summary)
     if parts is None or parts.kept is None:
         return ""
-    terms = f"{parts.kept:,} kept + {parts.review:,} in review + {parts.num_dropped:,} dropped"
+    left = f"{parts.review:,} in review + {parts.num_dropped:,} dropped"
+    terms = f"{parts.kept:,} {parts.kept_name} + {left}"
     if parts.adds_up:
         return f"adds up: {parts.generated:,} = {terms}"
     if not parts.is_wrong:
@@ -185,9 +194,10 @@ def _students_text(summary: Json) -> tuple[str, str]:
 
 
 def headline(summary: Json, report: str | None = None) -> str:
-    """The last lines of a run: RESULT, GAIN, LABELS, warnings, NOT SHOWN and where the report is.
+    """The last lines of a run: RESULT, GAIN, LABELS, warnings and NOT SHOWN.
 
-    What the run did not measure is said in words; ``report`` is the path of the page.
+    What the run did not measure is said in words. ``report``, the path of the page, adds the line
+    that says where it is and how to begin with data of one's own.
     """
     lines = [_result_line(summary), _gain_line(summary), _labels_line(summary)]
     lines += [
@@ -198,8 +208,9 @@ def headline(summary: Json, report: str | None = None) -> str:
         lines.append("NOT SHOWN: that this carries over to large models.")
     elif not students(summary):
         lines.append("NOT SHOWN: that the data helps; no student was trained and evaluated.")
-    look = "your own data: scalediff look your.jsonl"
-    lines.append(look if report is None else f"report: {line(report, 400)}      {look}")
+    if report is not None:
+        where = f"report: {line(report, 400)}"
+        lines.append(f"{where}      your own data: scalediff look your.jsonl")
     return "\n".join(text for text in lines if text)
 
 
@@ -209,7 +220,8 @@ def _result_line(summary: Json) -> str:
         parts = waterfall(summary)
         if parts is None or parts.kept is None:
             return "RESULT: no student was evaluated and nothing was kept so far."
-        return f"RESULT: {parts.kept:,} kept of {parts.generated:,} generated; no student evaluated"
+        told = f"{parts.kept:,} {parts.kept_name} of {parts.generated:,} generated"
+        return f"RESULT: {told}; no student evaluated"
     scores = [
         f"{student.name} {estimate(student.scores[benchmark])}"
         for student in students(summary)
@@ -244,10 +256,8 @@ def _labels_line(summary: Json) -> str:
         factor = teacher_factor(summary)
         extra = f" ({factor:.1f}x the teacher's tokens)" if factor is not None else ""
         return f"LABELS wrong or ill-posed: {', '.join(shown)}{extra}"
-    from scalediff.report.facts import canary_share
-
     canaries = canary_share(summary)
     if canaries is not None:
         share = f"{percent(canaries['share'])} {interval(canaries)}".strip()
         return f"LABELS wrong among rows with gold: {share}"
-    return "LABELS: how many are wrong is unknown (no oracle, no rows with gold among the generated)"
+    return "LABELS: how many are wrong is unknown (no oracle, no rows with gold on the way)"

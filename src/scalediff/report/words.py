@@ -62,6 +62,7 @@ MODEL_NAMES: dict[str, str] = {
     "baseline": "sources",
     "control": "sources, as many steps",
     "student_control": "sources, as many steps",
+    "nano:student": "before training",
 }
 """Names of students of the shipped recipes for people; ``summary["model_names"]`` overrides."""
 

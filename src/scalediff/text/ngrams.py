@@ -22,9 +22,9 @@ _TOKEN = re.compile(
 
 _OPERATORS = frozenset("+-*/<>=^!%|")
 _LOOKS = frozenset(
-    (r"\text", r"\textit", r"\emph", r"\boxed", r"\tag", r"\label", r"\begin", r"\end")
-    + (r"\mathrm", r"\mathbf", r"\mathbb", r"\mathcal", r"\mathit")
-    + (r"\hspace", r"\vspace", r"\phantom")
+    {r"\text", r"\textit", r"\emph", r"\boxed", r"\tag", r"\label", r"\begin", r"\end"}
+    | {r"\mathrm", r"\mathbf", r"\mathbb", r"\mathcal", r"\mathit"}
+    | {r"\hspace", r"\vspace", r"\phantom"}
 )
 
 

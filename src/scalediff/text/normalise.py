@@ -61,7 +61,8 @@ _SAME = {
     "mbox": r"\text",
 }
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
-_WORD = re.compile(r"(?<![\\\w])[^\W\d_]{2,}")
+_WORD = re.compile(r"(?<![\\\w])(?:[^\W\d_]{2,}|A(?=\s[a-z]{2}))")
+"""Words, and the article at the start of a sentence (a point ``A`` stays)."""
 
 _HEADING = re.compile(
     r"^(?:(?:problem|question|exercise|example|q)\s*(?:no\s*\.?\s*)?\d+\s*(?:[.:)]+|(?=\())\s*"

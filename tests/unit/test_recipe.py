@@ -1,0 +1,127 @@
+from pathlib import Path
+
+import pytest
+
+from scalediff.core.errors import RecipeError
+from scalediff.recipe import build, find_recipe, load
+
+RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_shipped_recipe_expands(path):
+    recipe = load(path)
+    seen = set()
+    for node in recipe.nodes.values():
+        assert set(node.needs) <= seen, f"{node.name} comes before what it needs"
+        seen.add(node.name)
+        if node.stage.pays:
+            assert node.model, f"{node.name} pays and has no model"
+
+
+def test_a_base_is_overlaid():
+    quick, nano = load(find_recipe("quick")), load(find_recipe("nano"))
+    assert list(quick.nodes) == list(nano.nodes)
+    assert quick.nodes["generate"].stage.config.n < nano.nodes["generate"].stage.config.n
+    assert quick.nodes["generate"].stage.config.temperature == 1.0
+
+
+def test_set_names_a_step_of_the_line_and_is_remembered_as_origin():
+    recipe = load(find_recipe("nano"), ["generate.n=7", "filter.teacher_k=2", "seed=5"])
+    assert recipe.nodes["generate"].stage.config.n == 7
+    assert recipe.nodes["generate"].origins["n"] == "--set"
+    assert recipe.nodes["filter.more"].stage.config.k == 2
+    assert recipe.nodes["filter.more"].origins["k"] == "--set"
+    assert recipe.file.seed == 5
+
+
+def test_set_names_a_step_beside_the_line():
+    recipe = load(find_recipe("nano"), ["student_control.epochs=9"])
+    assert recipe.nodes["student_control"].stage.config.epochs == 9
+
+
+def test_until_keeps_what_a_step_needs():
+    recipe = load(find_recipe("nano")).until("identify")
+    assert list(recipe.nodes)[-1] == "identify.select"
+    assert "generator" in recipe.nodes
+    assert "student" not in recipe.nodes
+    assert "distill" not in recipe.nodes
+
+
+def test_more_teacher_attempts_repeat_the_settings_of_the_first():
+    recipe = load(find_recipe("nano"))
+    first, more = recipe.nodes["distill"], recipe.nodes["filter.more"]
+    assert more.model == first.model
+    differing = {
+        name
+        for name, value in more.stage.config.model_dump().items()
+        if value != first.stage.config.model_dump()[name]
+    }
+    assert differing == {"k"}
+
+
+def test_the_paper_recipe_has_no_second_round_and_no_gate():
+    nodes = load(find_recipe("paper")).nodes
+    assert "filter.more" not in nodes
+    assert nodes["filter.decide"].stage.config.min_confidence is None
+    assert nodes["identify.select"].stage.config.leave_out is False
+    assert nodes["generate"].stage.config.prompt == "<|im_start|>user\n"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({}, "has no steps"),
+        ({"lin": {}}, "did you mean line"),
+        ({"line": {"generat": {}}}, "did you mean generate"),
+        ({"line": {"generate": {"temprature": 1}}}, "did you mean temperature"),
+        ({"line": {"generate": {"n": 0}}}, "greater than or equal to 1"),
+        ({"line": {"generate": {"n": "many"}}}, "n = 'many'"),
+        ({"line": {"filter": {"min_confidenc": 1}}}, "did you mean min_confidence"),
+        ({"steps": {"a": {"stage": "solv"}}}, "did you mean solve"),
+        ({"steps": {"a": {"stage": "solve"}}}, "give it `model:`"),
+        ({"steps": {"a": {"stage": "rules", "inputs": ["b"]}}}, "reads 'b', which is no step"),
+        ({"steps": {"a.b": {"stage": "rules"}}}, "holds no dot"),
+        (
+            {
+                "steps": {
+                    "a": {"stage": "rules", "inputs": ["b"]},
+                    "b": {"stage": "rules", "inputs": ["a"]},
+                }
+            },
+            "wait for one another",
+        ),
+        ({"line": {}}, "needs the model of the role 'identifier'"),
+    ],
+)
+def test_what_is_wrong_is_said_with_the_mend(values, message):
+    with pytest.raises(RecipeError, match=message.replace("(", r"\(")):
+        build(values, "recipe.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("generate.n", "write it as"),
+        ("=3", "write it as"),
+        ("generat.n=3", "did you mean generate"),
+        ("generate.nn=3", "unknown setting 'nn'"),
+        ("sead=3", "no step 'sead'"),
+    ],
+)
+def test_a_bad_override_is_said(text, message):
+    with pytest.raises(RecipeError, match=message):
+        load(find_recipe("nano"), [text])
+
+
+def test_an_unknown_recipe_names_the_nearest():
+    with pytest.raises(RecipeError, match="did you mean nano"):
+        find_recipe("nanno.yaml")
+
+
+@pytest.mark.parametrize("text", ["a: [1", "- 1\n", "", "a: \x00"])
+def test_a_broken_file_is_said(tmp_path, text):
+    path = tmp_path / "broken.yaml"
+    path.write_text(text)
+    with pytest.raises(RecipeError, match="broken.yaml"):
+        load(path)
