@@ -369,8 +369,9 @@ class Pipeline:
         def train(job: Mapping[str, Any]) -> Path:
             from scalediff.training import run_job
 
+            base = self._model_of(node)
             return run_job(
-                {**job, "base_model": self._model_of(node).location},
+                {**job, "base_model": base.location, "base_kind": base.kind},
                 Path(job["folder"]),
                 in_process=bool(job.get("in_process", False)),
                 progress=ctx.progress,

@@ -263,6 +263,9 @@ def straight_line(line: dict[str, Settings | None], origin: str) -> Steps:
         inputs = step.inputs
         if name == "assemble" and "grade_sources" in left_out:
             inputs = ("screen_sources", "filter")
+        model = step.model
+        if model is not None and model.startswith("@") and model[1:] in left_out:
+            model = model[1:]  # nothing is trained here: the recipe's own model of that role
         origins = dict.fromkeys(step.settings, "the line") | dict.fromkeys(own, origin)
-        steps[name] = Step(step.stage, inputs, step.model, {**step.settings, **own}, origins)
+        steps[name] = Step(step.stage, inputs, model, {**step.settings, **own}, origins)
     return steps

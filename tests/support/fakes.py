@@ -89,7 +89,9 @@ class FakeTable:
 
     digest = "d"
 
-    def __init__(self, rows: Sequence[Row], name: str = "table", folder: Path | None = None) -> None:
+    def __init__(
+        self, rows: Sequence[Row], name: str = "table", folder: Path | None = None
+    ) -> None:
         self.name = name
         self.num_rows = len(rows)
         self._rows = list(rows)

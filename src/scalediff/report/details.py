@@ -18,12 +18,11 @@ from scalediff.report.facts import (
     students,
     waterfall,
 )
+from scalediff.report.flow import difficulty_view, in_line_order
 from scalediff.report.reading import Json, count, counts, line, mapping, number, part, records
 from scalediff.report.rows_view import View, drop_view, row_view
-from scalediff.report.top import in_line_order
 from scalediff.report.words import (
     UNKNOWN,
-    amount,
     duration,
     estimate,
     interval,
@@ -169,26 +168,6 @@ def _benchmark_order(name: str) -> tuple[int, int]:
 def _score_cell(student: Student, benchmark: str) -> tuple[str, str]:
     score = student.scores.get(benchmark, {})
     return percent(score.get("mean")), interval(score)
-
-
-def difficulty_view(summary: Json) -> list[View]:
-    """Difficult shares, and beside the identifier's word the student's and the teacher's."""
-    rows = []
-    for kind in ("sources", "generated"):
-        values = mapping(part(summary, "difficulty", kind))
-        share = part(summary, "difficult_share", kind)
-        if number(share) is None:
-            share = values.get("p_think_share")
-        rows.append(
-            {
-                "name": kind,
-                "share": percent(share),
-                "pass_rate": percent(values.get("student_pass_rate")),
-                "tokens": amount(values.get("teacher_tokens")),
-            }
-        )
-    known = [row for row in rows if {row["share"], row["pass_rate"], row["tokens"]} != {UNKNOWN}]
-    return rows if known else []
 
 
 def quality_view(summary: Json) -> View:

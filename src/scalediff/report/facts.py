@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scalediff.report.reading import Json, count, counts, mapping, number, part, records
-from scalediff.report.words import level_of, model_name
+from scalediff.report.words import MODEL_NAMES, STUDENT_RANKS, bare_name, level_of, model_name
 
 LABEL_STAGES: dict[str, str] = {
     "before": "all generated",
@@ -87,6 +87,24 @@ def waterfall(summary: Json) -> Waterfall | None:
     )
 
 
+def rows_lost(summary: Json) -> int | None:
+    """Rows unaccounted for, by the run's own count or by the waterfall; None where unknown."""
+    told, parts = count(summary.get("rows_lost")), waterfall(summary)
+    if parts is not None and parts.is_wrong:
+        return max(told or 0, abs(parts.elsewhere))
+    return told
+
+
+def difficult_sources(summary: Json) -> int | None:
+    """How many sources are difficult, or None where that was not decided by leaving rows out."""
+    everything = mapping(summary.get("counts"))
+    for name in ("identify_sources", "identify_sources.select"):
+        entry = mapping(everything.get(name))
+        if count(part(entry, "dropped", "simple")):
+            return count(entry.get("out"))
+    return None
+
+
 @dataclass(frozen=True)
 class Student:
     """An evaluated model: its name in the recipe, for people, and its scores by benchmark."""
@@ -94,6 +112,11 @@ class Student:
     model: str
     name: str
     scores: dict[str, dict[str, Any]]
+
+    @property
+    def rank(self) -> int:
+        """Its place in the story: 1 the sources alone, 2 the control, 3 with kept rows, else 0."""
+        return STUDENT_RANKS.get(MODEL_NAMES.get(bare_name(self.model), ""), 0)
 
     @property
     def levels(self) -> list[tuple[int, dict[str, Any]]]:
@@ -107,13 +130,13 @@ class Student:
 
 
 def students(summary: Json) -> list[Student]:
-    """The evaluated models in the order of the recipe."""
+    """The evaluated models in the order of the story: others, sources, control, with kept rows."""
     found = []
     for model, scores in mapping(summary.get("scores")).items():
         by_benchmark = {name: mapping(score) for name, score in mapping(scores).items()}
         if by_benchmark:
             found.append(Student(model, model_name(model, summary), by_benchmark))
-    return found
+    return sorted(found, key=lambda student: student.rank)
 
 
 def main_benchmark(summary: Json) -> str | None:

@@ -30,9 +30,10 @@ class Point:
 
 @dataclass(frozen=True)
 class Series:
-    """A named line."""
+    """A named line and the class that colours it."""
 
     name: str
+    css: str
     points: Sequence[Point]
 
 
@@ -53,7 +54,7 @@ def series_class(index: int) -> str:
 
 # The plot's frame in user units: room for the axis texts at phone size, too.
 _WIDTH, _HEIGHT = 520.0, 262.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 50.0, 14.0, 12.0, 44.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 60.0, 14.0, 12.0, 44.0
 
 
 def level_plot(series: Sequence[Series], label: str, difficult_from: int | None = None) -> Markup:
@@ -66,8 +67,8 @@ def level_plot(series: Sequence[Series], label: str, difficult_from: int | None 
         return Markup("")
     frame = _Frame(levels)
     body = [_grid(frame), _difficult(frame, difficult_from)]
-    body += [_band(frame, one, series_class(i)) for i, one in enumerate(series)]
-    body += [_line(frame, one, series_class(i)) for i, one in enumerate(series)]
+    body += [_band(frame, one) for one in series]
+    body += [_line(frame, one) for one in series]
     head = Markup(
         '<svg class="plot" viewBox="0 0 {} {}" role="img" aria-label="{}"><title>{}</title>'
     ).format(f"{_WIDTH:.0f}", f"{_HEIGHT:.0f}", label, label)
@@ -128,25 +129,28 @@ def _difficult(frame: _Frame, first: int | None) -> Markup:
     return rule + _text(x + 6, frame.y(0.0) - 7, "axis", "difficult →")
 
 
-def _band(frame: _Frame, series: Series, css: str) -> Markup:
+def _band(frame: _Frame, series: Series) -> Markup:
     known = [p for p in series.points if p.low is not None and p.high is not None]
     if len(known) < 2:
         return Markup("")
     upper = [f"{frame.x(p.x):.1f},{frame.y(p.high or 0.0):.1f}" for p in known]
     lower = [f"{frame.x(p.x):.1f},{frame.y(p.low or 0.0):.1f}" for p in reversed(known)]
-    return Markup('<polygon class="band {}" points="{}"/>').format(css, " ".join(upper + lower))
+    return Markup('<polygon class="band {}" points="{}"/>').format(
+        series.css, " ".join(upper + lower)
+    )
 
 
-def _line(frame: _Frame, series: Series, css: str) -> Markup:
+def _line(frame: _Frame, series: Series) -> Markup:
     """The line, and a marker on each level with its figures as a tooltip."""
     places = " ".join(f"{frame.x(p.x):.1f},{frame.y(p.mean):.1f}" for p in series.points)
-    found = [Markup('<polyline class="line {}" points="{}"/>').format(css, places)]
+    found = [Markup('<polyline class="line {}" points="{}"/>').format(series.css, places)]
     for point in series.points:
         told = f"{series.name}, level {point.x}: {percent(point.mean)}"
         if point.low is not None and point.high is not None:
             told += f" [{point.low * 100:.1f}, {point.high * 100:.1f}]"
         dot = Markup('<circle class="dot {}" cx="{}" cy="{}" r="3.6"><title>{}</title></circle>')
-        found.append(dot.format(css, f"{frame.x(point.x):.1f}", f"{frame.y(point.mean):.1f}", told))
+        at = (f"{frame.x(point.x):.1f}", f"{frame.y(point.mean):.1f}")
+        found.append(dot.format(series.css, *at, told))
     return Markup("").join(found)
 
 

@@ -12,6 +12,7 @@ from scalediff.report.facts import (
     Group,
     benchmark_title,
     canary_share,
+    difficult_sources,
     groups,
     label_quality,
     main_benchmark,
@@ -129,9 +130,7 @@ def _total(summary: Json, group: Group) -> dict[str, Any]:
 def _sources_text(summary: Json) -> tuple[str, str]:
     everything = mapping(summary.get("counts"))
     rows = count(part(everything, "sources", "out"))
-    difficult = count(part(everything, "identify_sources", "out"))
-    if difficult is None:
-        difficult = count(part(everything, "identify_sources.select", "out"))
+    difficult = difficult_sources(summary)
     share = number(part(summary, "difficult_share", "sources"))
     if rows is None:
         return "", ""

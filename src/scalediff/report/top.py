@@ -6,25 +6,22 @@ summary is silent, a block says so.
 
 from __future__ import annotations
 
-from typing import Any
-
 from scalediff.report import plots
 from scalediff.report.facts import (
     Student,
-    Waterfall,
     benchmark_title,
     canary_share,
     difficult_from,
     label_quality,
     main_benchmark,
+    rows_lost,
     students,
     teacher_factor,
-    waterfall,
 )
-from scalediff.report.reading import Json, count, counts, line, mapping, number, part, records, text
+from scalediff.report.flow import flow_view
+from scalediff.report.reading import Json, counts, line, mapping, number, part, records, text
 from scalediff.report.rows_view import View, life_view
-from scalediff.report.terminal import adds_up_text
-from scalediff.report.warnings import warnings_of
+from scalediff.report.warnings import unknown_signs, warnings_of
 from scalediff.report.words import (
     UNKNOWN,
     amount,
@@ -34,7 +31,6 @@ from scalediff.report.words import (
     moment,
     percent,
     points,
-    reason_family,
     reason_name,
     whole,
 )
@@ -49,6 +45,7 @@ def top_view(summary: Json, samples: Json, anchors: dict[str, str]) -> View:
         "labels": labels_view(summary),
         "cost": cost_view(summary),
         "warnings": warnings_view(summary),
+        "unchecked": ", ".join(unknown_signs(summary)),
         "life": life_view(samples.get("life")),
         "not_shown": not_shown(summary),
     }
@@ -60,15 +57,15 @@ def head_view(summary: Json) -> View:
     if isinstance(machine, dict):
         machine = ", ".join(line(value, 60) for value in machine.values())
     total = number(summary.get("seconds_total"))
-    lost = count(summary.get("rows_lost"))
-    ended = "" if summary.get("finished") else "not finished"
+    lost = rows_lost(summary)
+    unfinished = total is not None and not summary.get("finished")
     name = line(summary.get("name"), 120) or line(summary.get("recipe"), 120) or "run"
     return {
         "name": name,
         "laboratory": bool(summary.get("laboratory")),
         "facts": [
             ("Started", moment(summary.get("started")) or UNKNOWN),
-            ("Took", f"{duration(total)}{' so far, ' + ended if ended else ''}"),
+            ("Took", f"{duration(total)}{' so far, not finished' if unfinished else ''}"),
             ("Machine", line(machine, 160) or UNKNOWN),
             ("Rows lost", whole(lost)),
         ],
@@ -81,7 +78,6 @@ def head_view(summary: Json) -> View:
 def help_view(summary: Json) -> View:
     """Block 2: does it help?"""
     found, benchmark = students(summary), main_benchmark(summary)
-    plotted = [one for one in found if one.levels]
     verdict, sentence = _verdict(summary, found)
     gains = [
         (points(summary.get("gain")), "over the sources alone"),
@@ -92,8 +88,8 @@ def help_view(summary: Json) -> View:
         "sentence": sentence,
         "gains": [(value, against) for value, against in gains if value != UNKNOWN],
         "title": benchmark_title(benchmark, summary) if benchmark else "",
-        "students": _student_rows(found, plotted, benchmark),
-        "plot": _plot(plotted, summary),
+        "students": _student_rows(found, benchmark),
+        "plot": _plot(found, summary),
     }
 
 
@@ -117,15 +113,22 @@ def _verdict(summary: Json, found: list[Student]) -> tuple[str, str]:
     return "yes", "Yes: more than the sources alone, and more than as many steps on them."
 
 
-def _student_rows(
-    found: list[Student], plotted: list[Student], benchmark: str | None
-) -> list[View]:
+def _classes(found: list[Student]) -> dict[str, str]:
+    """Model → the class of its line; the student of the whole line has the same in each report."""
+    fixed = {1: "s1", 2: "s2", 3: "s3"}
+    taken = [fixed[one.rank] for one in found if one.rank in fixed]
+    free = [css for css in map(plots.series_class, range(plots.NUM_SERIES)) if css not in taken]
+    others = [one.model for one in found if one.rank not in fixed]
+    classes = {model: free[place % len(free)] for place, model in enumerate(others)}
+    return classes | {one.model: fixed[one.rank] for one in found if one.rank in fixed}
+
+
+def _student_rows(found: list[Student], benchmark: str | None) -> list[View]:
     """Each student's score on the headline's benchmark, in the plot's colours."""
-    rows = []
+    rows, classes = [], _classes(found)
     for student in found:
         score = student.scores.get(benchmark or "", {})
-        place = plotted.index(student) if student in plotted else found.index(student)
-        mean, css = number(score.get("mean")), plots.series_class(place)
+        mean, css = number(score.get("mean")), classes[student.model]
         drawn = ""
         if mean is not None:
             low, high = number(score.get("low")), number(score.get("high"))
@@ -144,9 +147,11 @@ def _student_rows(
 
 def _plot(found: list[Student], summary: Json) -> str:
     """Accuracy by level; empty where the benchmarks have no levels."""
+    classes = _classes(found)
     series = [
         plots.Series(
             student.name,
+            classes[student.model],
             [
                 plots.Point(
                     level, score["mean"], number(score.get("low")), number(score.get("high"))
@@ -155,69 +160,10 @@ def _plot(found: list[Student], summary: Json) -> str:
             ],
         )
         for student in found
+        if student.levels
     ]
     label = "Accuracy by level of the problem, one line with a 95 % band for each student"
     return plots.level_plot(series, label, difficult_from(summary))
-
-
-def flow_view(summary: Json, anchors: dict[str, str]) -> View:
-    """Block 3: what went in, what came out, as one bar that adds up."""
-    parts = waterfall(summary)
-    difficult = mapping(summary.get("difficult_share"))
-    sources = count(part(summary, "counts", "screen_sources", "in"))
-    if sources is None:
-        sources = count(part(summary, "counts", "sources", "out"))
-    numbers = [("sources", whole(sources), _difficult_note(difficult.get("sources")))]
-    if parts is not None:
-        numbers.append(
-            ("generated", whole(parts.generated), _difficult_note(difficult.get("generated")))
-        )
-        share = _share(parts.kept, parts.generated)
-        numbers.append((parts.kept_name, whole(parts.kept), f"{share} of generated"))
-    bar = _bar_parts(parts, anchors) if parts is not None else []
-    return {
-        "numbers": numbers,
-        "bar": plots.stacked_bar(bar, "Where the generated rows went: " + adds_up_text(summary)),
-        "legend": [(one, whole(one.rows), _share(one.rows, parts.generated)) for one in bar]
-        if parts is not None
-        else [],
-        "adds_up": adds_up_text(summary),
-        "wrong": parts is not None and parts.is_wrong,
-    }
-
-
-def _difficult_note(share: Any) -> str:
-    return "" if number(share) is None else f"{percent(share, 0)} difficult"
-
-
-def _share(rows: int | None, of: int) -> str:
-    return UNKNOWN if rows is None or not of else percent(rows / of)
-
-
-def _bar_parts(parts: Waterfall, anchors: dict[str, str]) -> list[plots.Part]:
-    """Kept first, then review, then drops in the order of the line's families."""
-    found = [plots.Part(parts.kept_name, parts.kept or 0, "f-kept", "kept")]
-    found.append(plots.Part("in review", parts.review, "f-review", "review"))
-    shade: dict[str, int] = {}
-    for reason in in_line_order(parts.dropped):
-        family = reason_family(reason)
-        shade[family] = shade.get(family, -1) + 1
-        css = f"f-{family} t{min(shade[family], 3)}"
-        found.append(
-            plots.Part(
-                reason_name(reason), parts.dropped[reason], css, anchors.get(reason, "drops")
-            )
-        )
-    if parts.elsewhere > 0:
-        name = "unaccounted for" if parts.is_wrong else "under way"
-        found.append(plots.Part(name, parts.elsewhere, "f-lost", "counts"))
-    return [one for one in found if one.rows]
-
-
-def in_line_order(dropped: dict[str, int]) -> list[str]:
-    """Reasons by the place of their family in the line, the largest first within one."""
-    order = ["screen", "identify", "rules", "student", "labels", "other"]
-    return sorted(dropped, key=lambda r: (order.index(reason_family(r)), -dropped[r]))
 
 
 def labels_view(summary: Json) -> View:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from scalediff.report.facts import waterfall
+from scalediff.report.facts import rows_lost
 from scalediff.report.reading import Json, count, counts, mapping, number, part
-from scalediff.report.words import percent, whole
+from scalediff.report.words import percent, reason_name, whole
 
 MIN_DIFFICULT = 0.70
 """Share of generated problems that should be difficult; paper: about 0.88."""
@@ -38,6 +38,21 @@ def warnings_of(summary: Json) -> list[dict[str, str]]:
     return [warning for warning in found if warning is not None]
 
 
+def unknown_signs(summary: Json) -> list[str]:
+    """The signs that could not be looked for, since the run has not their figures."""
+    _, entered = _filter_counts(summary)
+    entries = mapping(summary.get("counts"))
+    screened = any(mapping(e).get("stage") == "screen" for e in entries.values())
+    known = {
+        "few difficult problems": number(part(summary, "difficult_share", "generated")) is not None,
+        "filters that drop most": entered is not None,
+        "attempts cut off": entered is not None,
+        "benchmark hits": screened,
+        "lost rows": rows_lost(summary) is not None,
+    }
+    return [name for name, is_known in known.items() if not is_known]
+
+
 def _few_difficult(summary: Json) -> dict[str, str] | None:
     share = number(part(summary, "difficult_share", "generated"))
     if share is None or share >= MIN_DIFFICULT:
@@ -58,9 +73,9 @@ def _filters_drop_most(summary: Json) -> dict[str, str] | None:
     return {
         "name": "filters_drop_most",
         "text": f"the filters dropped {percent(sum(dropped.values()) / entered)} of the answered "
-        f"problems (expected: under {MAX_DROPPED:.0%}), most of them as {main}. Look at the rows "
-        "dropped for that reason: is the student too strong for these problems, or are the "
-        "teacher's attempts cut or without an answer?",
+        f"problems (expected: under {MAX_DROPPED:.0%}), most of them: {reason_name(main)}. Look "
+        "at the rows dropped for that reason: is the student too strong for these problems, or "
+        "are the teacher's attempts cut or without an answer?",
     }
 
 
@@ -93,17 +108,14 @@ def _benchmark_hits(summary: Json) -> dict[str, str] | None:
 
 
 def _rows_lost(summary: Json) -> dict[str, str] | None:
-    lost = count(summary.get("rows_lost")) or 0
-    parts = waterfall(summary)
-    if parts is not None and parts.is_wrong:
-        lost = max(lost, abs(parts.elsewhere))
+    lost = rows_lost(summary)
     if not lost:
         return None
     return {
         "name": "rows_lost",
-        "text": f"{whole(lost)} generated rows are unaccounted for: kept, in review and dropped "
-        "do not add up to what was generated. Do not use this dataset; the counts by step show "
-        "where rows went missing.",
+        "text": f"{whole(lost)} rows are unaccounted for: what stayed, what is in review and what "
+        "was dropped do not add up to what came in. Do not use this dataset; the counts by step "
+        "show where rows went missing.",
     }
 
 

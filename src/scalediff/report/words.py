@@ -67,6 +67,15 @@ MODEL_NAMES: dict[str, str] = {
 """Names of students of the shipped recipes for people; ``summary["model_names"]`` overrides."""
 
 
+STUDENT_RANKS: dict[str, int] = {"sources": 1, "sources, as many steps": 2, "sources + kept": 3}
+"""Name for people → its place in the story; every other model comes before."""
+
+
+def bare_name(model: str) -> str:
+    """A model's name without the mark of a step's."""
+    return model.removeprefix("@") or model
+
+
 def reason_name(reason: str) -> str:
     """A reason code for people: its name, or the code with its underscores opened."""
     return REASON_NAMES.get(reason) or line(reason, 60).replace("_", " ")
@@ -84,7 +93,7 @@ def reason_family(reason: str) -> str:
 
 def model_name(model: str, summary: Mapping[str, Any]) -> str:
     """A student's name for people."""
-    bare = model.removeprefix("@").removeprefix("evaluate_") or model
+    bare = bare_name(model)
     given = mapping(summary.get("model_names"))
     return line(given.get(model) or given.get(bare) or MODEL_NAMES.get(bare) or model, 60)
 
@@ -176,6 +185,8 @@ def duration(value: Any) -> str:
         return f"{known / 3600:.1f} h"
     if known >= 120:
         return f"{known / 60:.1f} min"
+    if 0 < known < 0.05:
+        return "<0.1 s"
     return f"{known:.0f} s" if known >= 9.95 or known == 0 else f"{known:.1f} s"
 
 

@@ -68,12 +68,13 @@ class Benchmarks:
         exam row 1 (same text): How many positive integers under 50 are sums of two cubes?
     """
 
-    def __init__(self, share: float = 0.5, max_sharing: int = 3) -> None:
+    def __init__(self, share: float = 0.6, max_sharing: int = 3) -> None:
         self._share = share
         self._max_sharing = max_sharing
         self._problems: list[_Problem] = []
         self._exact: dict[str, int] = {}
         self._where: dict[int, list[int]] = {}
+        self._counted: dict[int, set[str]] = {}
 
     def __len__(self) -> int:
         return len(self._problems)
@@ -84,6 +85,7 @@ class Benchmarks:
         at = len(self._problems)
         if not words or self._exact.setdefault(" ".join(words), at) != at:
             return
+        self._counted.clear()
         n = _length(len(words))
         self._problems.append(_Problem(name, " ".join(text[:320].split())[:160], words, n))
         for gram in ngrams(words, n) if n else ():
@@ -104,28 +106,36 @@ class Benchmarks:
             return Leak(self._problems[at].name, self._problems[at].head, 1.0, 0)
         grams = {n: ngrams(words, n) for n in (_SHORT, _LONG) if len(words) >= n}
         best: Leak | None = None
-        for at in sorted(self._candidates(grams)):
+        for at in self._candidates(grams):
             problem = self._problems[at]
-            share = self._held(problem, grams[problem.n], words)
+            share = self._held(at, grams[problem.n], words)
             if share >= self._share and (best is None or share > best.share):
                 best = Leak(problem.name, problem.head, share, problem.n)
         return best
 
-    def _candidates(self, grams: dict[int, set[str]]) -> set[int]:
-        """Problems that share enough counted n-grams to be worth a closer look."""
+    def _candidates(self, grams: dict[int, set[str]]) -> list[int]:
+        """Problems of which the text seems to hold enough, in order."""
         hits: Counter[int] = Counter()
         for n, of_length in grams.items():
             for gram in of_length:
                 holders = self._where.get(hash(gram), ())
                 if len(holders) <= self._max_sharing:
                     hits.update(at for at in holders if self._problems[at].n == n)
-        return set(hits)
+        return sorted(at for at in hits if hits[at] >= self._share * len(self._grams_of(at)))
 
-    def _held(self, problem: _Problem, grams: set[str], words: list[str]) -> float:
-        """Share of the problem's counted n-grams in the text; 0 for a twin."""
-        own = ngrams(problem.words, problem.n)
-        counted = {g for g in own if len(self._where[hash(g)]) <= self._max_sharing}
-        share = len(counted & grams) / len(counted) if counted else 0.0
+    def _grams_of(self, at: int) -> set[str]:
+        """The counted n-grams of a problem."""
+        if at not in self._counted:
+            own = ngrams(self._problems[at].words, self._problems[at].n)
+            few = {g for g in own if len(self._where[hash(g)]) <= self._max_sharing}
+            self._counted[at] = few
+        return self._counted[at]
+
+    def _held(self, at: int, grams: set[str], words: list[str]) -> float:
+        """Share of a problem's counted n-grams in the text; 0 for a twin."""
+        problem = self._problems[at]
+        counted = self._grams_of(at)
+        share = len(counted & grams) / len(counted)
         if share < self._share:
             return 0.0
         plain = sum(gram in grams for gram in _in_order(problem.words, problem.n))

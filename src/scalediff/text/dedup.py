@@ -3,15 +3,15 @@ r"""Near-duplicates of short mathematical texts, in one pass.
 A text is a near-duplicate of an earlier one when
 
 * their tokens are the same (``exact``), or
-* both have at least ``min_tokens`` tokens, their mathematics (numbers, operators and commands in
-  order, ``ngrams.mathematics``) is the same, and the Jaccard similarity of their 3-grams reaches
-  ``jaccard``.
+* both have at least ``min_tokens`` tokens, their mathematics (numbers, operators, commands and
+  words such as ``odd`` and ``three``, in order: ``ngrams.mathematics``) is the same, and the
+  Jaccard similarity of their 3-grams reaches ``jaccard``.
 
 The second condition is what sets problems apart from prose: in a text of 80 tokens a changed number
 or sign leaves the similarity at 0.93, yet it is another problem with another answer. Such
 *twins* are never near-duplicates unless ``twin_jaccard`` allows it. The price: a copy that writes
-``1/2`` for ``\frac{1}{2}`` is not found. Words that turn a meaning (``even`` for ``odd``) are not
-seen either: a long text that differs in one such word counts as a duplicate.
+``1/2`` for ``\frac{1}{2}``, or ``greatest`` for ``largest``, is not found; and a long text in which
+a word turns the meaning that is not on the list of such words counts as a duplicate.
 
 MinHash (rensa) only proposes; every candidate is confirmed by the true Jaccard similarity, so its
 errors can miss a pair but never invent one. The bands are chosen so that a pair at the threshold is

@@ -26,6 +26,18 @@ _LOOKS = frozenset(
     | {r"\mathrm", r"\mathbf", r"\mathbb", r"\mathcal", r"\mathit"}
     | {r"\hspace", r"\vspace", r"\phantom"}
 )
+_TURNING_WORDS = """
+add added subtract subtracted multiply multiplied divide divided plus minus times sum difference
+product quotient remainder increase increased decrease decreased increasing decreasing double
+doubled triple tripled twice half third quarter even odd prime composite positive negative
+rational irrational maximum minimum maximal minimal largest smallest greatest least most fewest
+more less fewer larger smaller greater above below over under before after first last inside
+outside not no never without except distinct identical clockwise counterclockwise inclusive
+exclusive zero one two three four five six seven eight nine ten eleven twelve twenty thirty forty
+fifty sixty seventy eighty ninety hundred thousand million
+"""
+_TURNING = frozenset(_TURNING_WORDS.split())
+"""Words that turn the answer when one stands for another."""
 
 
 def split_tokens(text: str) -> list[str]:
@@ -64,9 +76,10 @@ def masked(words: Sequence[str]) -> list[str]:
 def mathematics(words: Sequence[str]) -> tuple[str, ...]:
     """What of a token sequence makes its answer: numbers, operators and commands, in order.
 
-    Words, letters (a variable may be renamed), brackets, punctuation and commands that only change
-    looks are left out. Two texts in which these differ pose different problems, however alike they
-    read.
+    Of the words only those that turn an answer count (``add``, ``odd``, ``largest``, ``three``).
+    Other words, letters (a variable may be renamed), brackets, punctuation and commands that only
+    change looks are left out. Two texts in which these differ pose different problems, however
+    alike they read.
 
     Example:
         >>> mathematics(tokens("Let $x=3$. Find $x+12$."))
@@ -75,7 +88,10 @@ def mathematics(words: Sequence[str]) -> tuple[str, ...]:
     return tuple(
         word
         for word in words
-        if word[0].isdigit() or word in _OPERATORS or (word[0] == "\\" and word not in _LOOKS)
+        if word[0].isdigit()
+        or word in _OPERATORS
+        or word in _TURNING
+        or (word[0] == "\\" and word not in _LOOKS)
     )
 
 

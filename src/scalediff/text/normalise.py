@@ -91,8 +91,7 @@ def normalise(text: str) -> str:
     text = _THOUSANDS.sub("", text)
     text = _INVISIBLE.sub(" ", text)
     text = _COMMAND.sub(_command, text).replace("\\%", "%")
-    text = _WORD.sub(_lowered, text)
-    text = " ".join(text.split()).rstrip(" .?:")
+    text = _WORD.sub(_lowered, " ".join(text.split())).rstrip(" .?:")
     while heading := _HEADING.match(text):
         text = text[heading.end() :]
     return text

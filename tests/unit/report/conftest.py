@@ -65,7 +65,7 @@ def _counts(stage, num_in, num_out, review=0, **dropped):
 
 
 def _share(share, n):
-    return {"share": share, "low": share - 0.01, "high": share + 0.012, "n": n}
+    return {"share": share, "low": share - 0.01, "high": share + 0.012, "n": n, "ill_posed": 0.03}
 
 
 EXAMPLE = {
@@ -142,9 +142,7 @@ EXAMPLE = {
         "identify_sources.score": _counts("score", 600, 600),
         "identify_sources.select": _counts("select", 600, 228, simple=372),
         "generate": _counts("generate", 10000, 10000),
-        "screen": _counts(
-            "screen", 10000, 6332, malformed=668, duplicate=2550, copy_of_source=450
-        ),
+        "screen": _counts("screen", 10000, 6332, malformed=668, duplicate=2550, copy_of_source=450),
         "identify": _counts("identify", 6332, 5192, simple=1140),
         "identify.select": _counts("select", 6332, 5192, simple=1140),
         "distill": _counts("distill", 5192, 5192),

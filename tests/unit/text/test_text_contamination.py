@@ -3,8 +3,8 @@ import pytest
 from scalediff.text.contamination import Benchmarks
 
 EXAM = (
-    "A spherical balloon with radius 6 centimetres is cut by a plane at distance 2 from its centre. "
-    "The smaller piece is dipped in paint and rolled along a sheet of paper until it stops. Let $m$ "
+    "A spherical balloon with radius 6 inches is cut by a plane at distance 2 from its centre. "
+    "The smaller piece is dipped in paint and rolled along a sheet of paper to the end. Let $m$ "
     "and $n$ be relatively prime positive integers such that the painted area is $m/n$. Find $m+n$."
 )
 SHORT = "How many positive integers less than 50 can be written as the sum of two cubes?"
@@ -33,14 +33,16 @@ def test_a_problem_inside_a_longer_text_is_found():
 def test_the_first_half_with_another_question_counts_by_its_share():
     half = EXAM[: EXAM.index("Let $m$")] + "How long does it take if the speed is constant and low?"
     assert 0.4 < index_of(EXAM, share=0.3).find(half).share < 0.6
-    assert index_of(EXAM, share=0.6).find(half) is None
+    assert index_of(EXAM).find(half) is None
 
 
 def test_short_problems_go_by_8_grams_and_tiny_ones_by_equality():
     index = index_of(SHORT, "Compute $5!+3$.")
     assert index.find("Quickly: " + SHORT + " Explain.").n == 8
     assert index.find("compute $5! + 3$").n == 0
-    assert index.find("First compute $5!+3$ and then double the result, if you can do that.") is None
+    assert (
+        index.find("First compute $5!+3$ and then double the result, if you can do that.") is None
+    )
 
 
 @pytest.mark.parametrize(("text", "old", "new"), [(EXAM, "6", "7"), (SHORT, "50", "80")])

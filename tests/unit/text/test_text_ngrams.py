@@ -24,6 +24,7 @@ def test_mathematics_ignores_words_and_names_but_no_sign():
     assert one == mathematics(tokens("Suppose that $y+3=5$. Determine $y$."))
     assert one != mathematics(tokens("Let $x-3=5$. Find $x$."))
     assert one != mathematics(tokens("Let $x+5=3$. Find $x$."))
+    assert mathematics(tokens("add three odd numbers")) == ("add", "three", "odd")
     assert mathematics(tokens(r"\sin x")) != mathematics(tokens(r"\cos x"))
 
 

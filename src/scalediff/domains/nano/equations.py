@@ -7,9 +7,7 @@ _MAX_TRIES = 20_000
 """Assignments of free variables that are tried at most; beyond that they count as open."""
 
 
-def solve_for(
-    asked: str, equations: list[tuple[str, str]], modulus: int
-) -> tuple[set[int], int]:
+def solve_for(asked: str, equations: list[tuple[str, str]], modulus: int) -> tuple[set[int], int]:
     r"""Every residue that a variable can have.
 
     Args:

@@ -132,9 +132,7 @@ def write_recurrence(rng: random.Random, level: int) -> Draft:
     for i in range(2, level + 1):
         product = p * value
         raw = product + q
-        steps.append(
-            rf"$a_{i}={p}\cdot {value}+{q}={product}+{q}={raw}\equiv {raw % modulus}$"
-        )
+        steps.append(rf"$a_{i}={p}\cdot {value}+{q}={product}+{q}={raw}\equiv {raw % modulus}$")
         value = raw % modulus
     text = rng.choice(_RECURRENCE_WORDINGS).format(start=start, p=p, q=q, m=modulus, k=level)
     return Draft(text, steps, value)

@@ -66,7 +66,11 @@ def open_prompt(problem: str) -> str:
     return user_turn(problem) + "<think>\n"
 
 
-def learn_at_once(model: "Qwen3ForCausalLM", tokenizer: "PreTrainedTokenizerFast") -> int:
+def learn_at_once(
+    model: "Qwen3ForCausalLM",
+    tokenizer: "PreTrainedTokenizerFast",
+    schedule: Schedule = AT_ONCE_SCHEDULE,
+) -> int:
     """Teach a thinking model to answer simple problems at once as well; returns the tokens."""
 
     def draw(rng: random.Random) -> Pair:
@@ -76,8 +80,8 @@ def learn_at_once(model: "Qwen3ForCausalLM", tokenizer: "PreTrainedTokenizerFast
         prompt, response = thinking_pair(rng, (1,) * 8)
         return prompt + "<think>\n", response.removeprefix("<think>\n")
 
-    rows = batches(draw, tokenizer, AT_ONCE_SCHEDULE.batch, _SEED)
-    return train(model, tokenizer, rows, AT_ONCE_SCHEDULE)
+    rows = batches(draw, tokenizer, schedule.batch, _SEED)
+    return train(model, tokenizer, rows, schedule)
 
 
 def measure_pass_rates(
@@ -98,7 +102,10 @@ def measure_pass_rates(
 
 
 def learn_first_token(
-    model: "Qwen3ForCausalLM", tokenizer: "PreTrainedTokenizerFast", labelled: Sequence[Labelled]
+    model: "Qwen3ForCausalLM",
+    tokenizer: "PreTrainedTokenizerFast",
+    labelled: Sequence[Labelled],
+    schedule: Schedule = FIRST_TOKEN_SCHEDULE,
 ) -> int:
     """Train the first token of the response on the labels, and nothing else of it."""
     pairs = [
@@ -110,9 +117,9 @@ def learn_first_token(
 
     def shuffled() -> Iterator[list[tuple[int, list[int]]]]:
         while True:
-            yield rng.sample(rows, FIRST_TOKEN_SCHEDULE.batch)
+            yield rng.sample(rows, schedule.batch)
 
-    return train(model, tokenizer, shuffled(), FIRST_TOKEN_SCHEDULE)
+    return train(model, tokenizer, shuffled(), schedule)
 
 
 def judge(
@@ -121,5 +128,3 @@ def judge(
     """Whether the identifier calls each problem difficult: its greedy first token decides."""
     first = respond(model, tokenizer, [open_prompt(p) for p in problems], max_new_tokens=1)
     return [token != END_THINK for token in first]
-
-

@@ -5,12 +5,10 @@ nothing is ever seen twice and speed decides.
 """
 
 import random
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scalediff.domains.nano.chat import user_turn
 from scalediff.domains.nano.tokenizer import IM_END
 
 if TYPE_CHECKING:
@@ -72,7 +70,9 @@ def new_model(tokenizer: "PreTrainedTokenizerFast", seed: int) -> "Qwen3ForCausa
     return Qwen3ForCausalLM(config).float()
 
 
-def encode(tokenizer: "PreTrainedTokenizerFast", pairs: Sequence[Pair]) -> list[tuple[int, list[int]]]:
+def encode(
+    tokenizer: "PreTrainedTokenizerFast", pairs: Sequence[Pair]
+) -> list[tuple[int, list[int]]]:
     """Token ids of each prompt with its response and ``<|im_end|>``, and the prompt's length."""
     prompts = tokenizer([prompt for prompt, _ in pairs])["input_ids"]
     responses = tokenizer([response + IM_END for _, response in pairs])["input_ids"]

@@ -77,7 +77,9 @@ def test_any_text_gets_a_reading(text):
     assert read(text).answer is None
 
 
-SECRET = "I think of a number $x$ from $0$ to $9$. Modulo $10$, I do this: {}. I get ${}$. What is $x$?"
+SECRET = (
+    "I think of a number $x$ from $0$ to $9$. Modulo $10$, I do this: {}. I get ${}$. What is $x$?"
+)
 
 
 @pytest.mark.parametrize(

@@ -67,9 +67,7 @@ def test_texts_are_short(tokenizer):
 
 def render(tokenizer, problem, **flags):
     turn = [{"role": "user", "content": problem}]
-    return tokenizer.apply_chat_template(
-        turn, add_generation_prompt=True, tokenize=False, **flags
-    )
+    return tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=False, **flags)
 
 
 def test_what_is_trained_on_is_what_the_templates_render(tokenizer, r1_tokenizer):

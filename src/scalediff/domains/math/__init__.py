@@ -1,0 +1,59 @@
+"""Mathematics: prompts, answers, checks and benchmarks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from scalediff.core.errors import RecipeError
+from scalediff.core.records import Drop, Row, Verdict
+from scalediff.domains.math import answers, benchmarks, checks, prompts
+from scalediff.domains.math.extract import extract
+
+
+class MathDomain:
+    """Problems with a final answer that can be compared (``core.domain.Domain``)."""
+
+    name = "math"
+    version = f"prompts {prompts.PROMPTS_VERSION}, grader {answers.VERSION}, checks {checks.VERSION}"
+
+    def __init__(self) -> None:
+        self._grader = answers.Grader()
+
+    def prompt(self, problem: str, role: str) -> str:
+        """The user turn for a role."""
+        return prompts.render(problem, role)
+
+    def answer(self, content: str) -> str | None:
+        """The last box, or what the response says the answer is."""
+        return extract(content)
+
+    async def verify(self, problem: str, answer: str | None, gold: str) -> Verdict:
+        """Whether an extracted answer is the row's gold."""
+        if answer is None:
+            return Verdict("wrong", "no_answer", "the response gives no answer")
+        return await self._grader.compare(answer, extract(gold) or gold)
+
+    async def same(self, problem: str, a: str, b: str) -> Verdict:
+        """Whether two answers are the same."""
+        return await self._grader.compare(a, b)
+
+    def check_problem(self, problem: str) -> Drop | None:
+        """Empty, cut, unbalanced or leftover text."""
+        return checks.check_problem(problem)
+
+    def sources(self, name: str, n: int, seed: int) -> Iterator[Row]:
+        """Mathematics has no embedded problems."""
+        raise RecipeError(f"{name} is no file, and the domain {self.name} embeds no problems")
+
+    def benchmarks(self) -> dict[str, str]:
+        """Known benchmarks and where they are."""
+        return benchmarks.locations()
+
+    def audit(self, problem: str) -> dict[str, Any] | None:
+        """There is no oracle of mathematics."""
+        return None
+
+    async def close(self) -> None:
+        """End the grader's processes."""
+        await self._grader.close()

@@ -1,0 +1,225 @@
+r"""Exact values of answers that are written-out arithmetic: integers, decimals, fractions, powers.
+
+Most answers are of this kind, and none of them needs a computer algebra system. Everything that is
+not understood, or whose value would be unreasonably long, gives None and is left to others.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from fractions import Fraction
+from functools import lru_cache
+
+MAX_BITS = 60_000
+"""Longest numerator or denominator that is worked out (2006! has 19,000 bits)."""
+
+_MAX_DEPTH = 40
+_MAX_FACTORIAL = 4_000
+
+_TOKEN = re.compile(
+    r"\s*(\d+\.\d*|\.\d+|\d+|\\frac|\\binom|\\sqrt|\\cdot|\\times|\\div|\\infty|[-+*/^!(){}])"
+)
+_GROUPED = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:,\d{3})+(?![\d,])")
+_SPACED = re.compile(r"[-+]?\d{1,3}(?: \d{3})+(?:\.\d+)?")
+_MIXED = re.compile(r"([-+]?)(\d+) (\d+)/(\d+)")
+_EXPONENT = re.compile(r"[-+]?\d+(?:\.\d+)?[eE][-+]?\d{1,4}")
+_REPEATING = re.compile(r"([-+]?\d*)\.(\d*)\\overline\s*\{(\d+)\}")
+
+
+class _NotUnderstood(Exception):
+    """The text is no arithmetic, or its value would be too long."""
+
+
+@lru_cache(maxsize=20_000)
+def value(text: str) -> Fraction | None:
+    r"""The exact value of tidied LaTeX or plain arithmetic, or None.
+
+    A whole number before a fraction is a mixed number; ``2^10`` is meant as ``2^{10}``.
+
+    Example:
+        >>> value(r"3\frac{1}{2}"), value("1,024") == value("2^{10}"), value("x")
+        (Fraction(7, 2), True, None)
+    """
+    text = _GROUPED.sub(lambda m: m[0].replace(",", ""), text.strip())
+    if not text or "," in text:
+        return None
+    if _SPACED.fullmatch(text):
+        text = text.replace(" ", "")
+    if _EXPONENT.fullmatch(text):
+        return Fraction(text)
+    if found := _MIXED.fullmatch(text):
+        sign, whole, above, below = found.groups()
+        text = f"{sign}({whole}+{above}/{below})"
+    if found := _REPEATING.fullmatch(text):
+        return _repeating(*found.groups())
+    try:
+        return _Reader(text).result()
+    except (_NotUnderstood, ZeroDivisionError):
+        return None
+
+
+def _repeating(whole: str, once: str, period: str) -> Fraction:
+    sign = -1 if whole.startswith("-") else 1
+    digits = (whole.lstrip("+-") or "0") + once
+    nines = int("9" * len(period)) * 10 ** len(once)
+    return sign * (Fraction(int(digits), 10 ** len(once)) + Fraction(int(period), nines))
+
+
+class _Reader:
+    """Recursive descent over tokens, with bounds on depth and on the size of values."""
+
+    def __init__(self, text: str) -> None:
+        self._tokens: list[str] = []
+        at = 0
+        while at < len(text):
+            found = _TOKEN.match(text, at)
+            if not found:
+                raise _NotUnderstood
+            self._tokens.append(found[1])
+            at = found.end()
+        self._at = 0
+        self._depth = 0
+
+    def result(self) -> Fraction:
+        total = self._sum()
+        if self._at < len(self._tokens):
+            raise _NotUnderstood
+        return total
+
+    def _peek(self) -> str:
+        return self._tokens[self._at] if self._at < len(self._tokens) else ""
+
+    def _take(self, *wanted: str) -> str:
+        token = self._peek()
+        if token in wanted:
+            self._at += 1
+            return token
+        return ""
+
+    def _must(self, wanted: str) -> None:
+        if not self._take(wanted):
+            raise _NotUnderstood
+
+    def _sum(self) -> Fraction:
+        self._enter()
+        total = self._product()
+        while sign := self._take("+", "-"):
+            term = self._product()
+            total = _bounded(total + term if sign == "+" else total - term)
+        self._depth -= 1
+        return total
+
+    def _product(self) -> Fraction:
+        total = self._signed()
+        while sign := self._take("*", r"\cdot", r"\times", "/", r"\div"):
+            factor = self._signed()
+            total = _bounded(total / factor if sign in ("/", r"\div") else total * factor)
+        return total
+
+    def _signed(self) -> Fraction:
+        negative = False
+        while sign := self._take("+", "-"):
+            negative ^= sign == "-"
+        result = self._power()
+        return -result if negative else result
+
+    def _power(self) -> Fraction:
+        base = self._factor()
+        if self._take("!"):
+            base = _factorial(base)
+            if self._peek() == "!":  # a double factorial is another function
+                raise _NotUnderstood
+        if not self._take("^"):
+            return base
+        self._enter()
+        exponent = self._group() if self._peek() == "{" else self._signed()
+        self._depth -= 1
+        return _power(base, exponent)
+
+    def _enter(self) -> None:
+        self._depth += 1
+        if self._depth > _MAX_DEPTH:
+            raise _NotUnderstood
+
+    def _factor(self) -> Fraction:
+        token = self._peek()
+        if token[:1].isdigit() or token[:1] == ".":
+            return self._number()
+        if token == "(":
+            self._at += 1
+            inner = self._sum()
+            self._must(")")
+            return inner
+        if token == "{":
+            return self._group()
+        if self._take(r"\frac"):
+            return _bounded(self._group() / self._group())
+        if self._take(r"\binom"):
+            return _binomial(self._group(), self._group())
+        if self._take(r"\sqrt"):
+            return _root(self._group())
+        raise _NotUnderstood
+
+    def _number(self) -> Fraction:
+        token = self._tokens[self._at]
+        self._at += 1
+        number = Fraction(token if token[-1] != "." else token + "0")
+        if self._peek() == r"\frac" and token.isdigit():
+            return number + self._proper_fraction()
+        return number
+
+    def _proper_fraction(self) -> Fraction:
+        """The fraction of a mixed number: two whole numbers, the first one smaller."""
+        parts = self._tokens[self._at + 1 : self._at + 7]
+        if len(parts) < 6 or not (parts[1].isdigit() and parts[4].isdigit()):
+            raise _NotUnderstood
+        if parts[0::2] != ["{", "}", parts[4]] or int(parts[1]) >= int(parts[4]):
+            raise _NotUnderstood
+        self._at += 1
+        return self._group() / self._group()
+
+    def _group(self) -> Fraction:
+        self._must("{")
+        inner = self._sum()
+        self._must("}")
+        return inner
+
+
+def _bits(number: Fraction) -> int:
+    return max(number.numerator.bit_length(), number.denominator.bit_length())
+
+
+def _bounded(number: Fraction) -> Fraction:
+    if _bits(number) > MAX_BITS:
+        raise _NotUnderstood
+    return number
+
+
+def _power(base: Fraction, exponent: Fraction) -> Fraction:
+    if exponent.denominator != 1 or (base == 0 and exponent <= 0):
+        raise _NotUnderstood
+    if abs(exponent) * _bits(base) > MAX_BITS and abs(base) != 1:
+        raise _NotUnderstood
+    return Fraction(base ** (exponent.numerator if abs(base) != 1 else exponent.numerator % 2))
+
+
+def _factorial(number: Fraction) -> Fraction:
+    if number.denominator != 1 or not 0 <= number <= _MAX_FACTORIAL:
+        raise _NotUnderstood
+    return Fraction(math.factorial(number.numerator))
+
+
+def _binomial(n: Fraction, k: Fraction) -> Fraction:
+    if n.denominator != 1 or k.denominator != 1 or not 0 <= k <= n <= _MAX_FACTORIAL:
+        raise _NotUnderstood
+    return Fraction(math.comb(n.numerator, k.numerator))
+
+
+def _root(number: Fraction) -> Fraction:
+    if number < 0:
+        raise _NotUnderstood
+    above, below = math.isqrt(number.numerator), math.isqrt(number.denominator)
+    if Fraction(above, below) ** 2 != number:
+        raise _NotUnderstood
+    return Fraction(above, below)

@@ -1,0 +1,135 @@
+"""The one door to grading: a pair of answers in, a three-valued verdict out.
+
+Exact rules answer at once. What they leave open goes to a pool of spawned processes that are killed
+when a pair takes too long (its time starts when a process takes it up, never while it queues) or
+too much memory. The pool starts at the first pair that needs it, so arithmetic never pays for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import multiprocessing
+import threading
+from collections import OrderedDict
+from concurrent.futures import Future, TimeoutError
+from contextlib import suppress
+from typing import Any
+
+from scalediff.core.errors import PrerequisiteError
+from scalediff.core.records import Verdict
+from scalediff.domains.math.compare import compare
+from scalediff.domains.math.opinion import judge, start_worker
+
+GRADER_VERSION = "1"
+"""Raised whenever the same pair may get another verdict; part of the domain's version."""
+
+MAX_CHARACTERS = 2_000
+"""Longer answers are not compared: no answer of mathematics is, but loops are."""
+
+_CACHED = 20_000
+_TASKS_A_PROCESS = 2_000
+
+
+class Grader:
+    """Grades pairs of answers.
+
+    Args:
+        seconds: What one pair may take in a process before it is killed and undecided.
+        workers: Processes.
+        memory_bytes: What a process may map before a pair fails and is undecided.
+    """
+
+    def __init__(
+        self, seconds: float = 5.0, workers: int = 2, memory_bytes: int = 2 << 30
+    ) -> None:
+        self._seconds = seconds
+        self._workers = workers
+        self._memory_bytes = memory_bytes
+        self._pool: Any = None
+        self._lock = threading.Lock()
+        self._known: OrderedDict[tuple[str, str], Future[Verdict]] = OrderedDict()
+
+    @property
+    def started(self) -> bool:
+        """Whether processes were needed so far."""
+        return self._pool is not None
+
+    async def grade_pair(self, a: str, b: str) -> Verdict:
+        r"""Whether two answers are the same; a timeout or a crash is undecided, never wrong.
+
+        Raises:
+            PrerequisiteError: math-verify or pebble is not installed and the pair needs it.
+
+        Example:
+            verdict = await Grader().grade_pair("0.5", r"\frac{1}{2}")
+        """
+        if max(len(a), len(b)) > MAX_CHARACTERS:
+            return Verdict("undecided", "too_long", f"over {MAX_CHARACTERS} characters")
+        verdict = compare(a, b)
+        if verdict is not None:
+            return verdict
+        return await self._in_pool(a, b)
+
+    async def _in_pool(self, a: str, b: str) -> Verdict:
+        """Ask a process; pairs in flight are shared, whichever event loop asks."""
+        with self._lock:
+            future = self._known.get((a, b))
+            if future is None:
+                future = self._start().schedule(judge, args=(a, b), timeout=self._seconds)
+                self._known[a, b] = future
+                if len(self._known) > _CACHED:
+                    self._known.popitem(last=False)
+            else:
+                self._known.move_to_end((a, b))
+        await _done(future)
+        return self._verdict(future)
+
+    def _verdict(self, future: Future[Verdict]) -> Verdict:
+        if future.cancelled():
+            return Verdict("undecided", "stopped", "the grader was closed")
+        error = future.exception()
+        if error is None:
+            return future.result()
+        if isinstance(error, TimeoutError):
+            return Verdict("undecided", "timeout", f"no result within {self._seconds:g} seconds")
+        return Verdict("undecided", "crash", f"the process ended: {type(error).__name__}")
+
+    def _start(self) -> Any:
+        if self._pool is None:
+            for package in ("math_verify", "pebble"):
+                if importlib.util.find_spec(package) is None:
+                    name = package.replace("_", "-")
+                    raise PrerequisiteError(f"grading needs {name}: pip install {name}")
+            from pebble import ProcessPool
+
+            self._pool = ProcessPool(
+                max_workers=self._workers,
+                max_tasks=_TASKS_A_PROCESS,
+                initializer=start_worker,
+                initargs=(self._memory_bytes,),
+                context=multiprocessing.get_context("spawn"),
+            )
+        return self._pool
+
+    async def close(self) -> None:
+        """End the processes; what they had not finished is forgotten. May be called twice."""
+        with self._lock:
+            pool, self._pool = self._pool, None
+            self._known.clear()
+        if pool is not None:
+            pool.stop()
+            await asyncio.to_thread(pool.join)
+
+
+async def _done(future: Future[Verdict]) -> None:
+    """Wait for a future of another thread without cancelling it when this task is cancelled."""
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+
+    def tell(_: Future[Verdict]) -> None:
+        with suppress(RuntimeError):  # the loop that asked has ended
+            loop.call_soon_threadsafe(ready.set)
+
+    future.add_done_callback(tell)
+    await ready.wait()

@@ -1,0 +1,72 @@
+"""Verdicts on attempts: against gold, or (for the student's filter) against the teacher.
+
+In: attempts of one role. Out: for each of them ``verdict``, ``verdict_rule``, ``verdict_reason``,
+and for the row ``pass_rate``, the share of right among decided attempts. A wrong answer is told
+apart from a failure to give one (rule ``no_answer``); an undecided comparison is neither right nor
+wrong. Free: a new grader pays for no attempt.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from scalediff.core.records import Drop, Row, Verdict, attempts_of
+from scalediff.core.stage import AsyncStage, Config, Context
+
+
+class GradeConfig(Config):
+    """Settings of the grade stage."""
+
+    role: str = "teacher"
+    """Whose attempts are graded."""
+    against: Literal["gold", "teacher"] = "gold"
+    """What they are compared with: the row's ``answer``, or the answer of the first teacher
+    attempt that the rules let pass (paper: the model filter compares with the teacher)."""
+
+
+class Grade(AsyncStage):
+    """Awaits the domain's grader; pays nothing."""
+
+    name = "grade"
+    adds = ("attempts", "pass_rate")
+    Config = GradeConfig
+    config: GradeConfig
+
+    async def process(self, row: Row, sample_index: int, ctx: Context) -> Row | Drop:
+        """Verdicts on all attempts of the role; rows without a reference stay as they are."""
+        reference = self._reference(row)
+        if reference is None:
+            return {}
+        patches: list[dict[str, Any]] = []
+        for attempt in attempts_of(row, self.config.role):
+            verdict = await self._judge(row, attempt, reference, ctx)
+            patches.append(
+                {
+                    "role": attempt["role"],
+                    "sample_index": attempt["sample_index"],
+                    "verdict": verdict.value,
+                    "verdict_rule": verdict.rule,
+                    "verdict_reason": verdict.reason,
+                }
+            )
+        values = [patch["verdict"] for patch in patches]
+        decided = len(values) - values.count("undecided")
+        added: Row = {"attempts": patches} if patches else {}
+        if decided:
+            added["pass_rate"] = values.count("right") / decided
+        return added
+
+    def _reference(self, row: Row) -> str | None:
+        if self.config.against == "gold":
+            gold = row.get("answer")
+            return None if gold is None or not str(gold).strip() else str(gold)
+        answers = [a.get("answer") for a in attempts_of(row, "teacher", usable=True)]
+        return next((answer for answer in answers if answer is not None), None)
+
+    @staticmethod
+    async def _judge(row: Row, attempt: dict[str, Any], reference: str, ctx: Context) -> Verdict:
+        answer = attempt.get("answer")
+        if answer is None:
+            reason = attempt.get("finish_reason")
+            return Verdict("wrong", "no_answer", "cut off" if reason == "length" else "no answer")
+        return await ctx.domain.verify(str(row.get("problem", "")), answer, reference)

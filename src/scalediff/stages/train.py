@@ -1,0 +1,114 @@
+"""Fine-tuning as a step: rows in, a model folder out (artefact ``model``).
+
+The generator learns to pose problems (loss on the problem alone, after the bare user turn); the
+student learns problems' solutions. Settings left null take the paper's defaults for the task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+import orjson
+from pydantic import Field
+
+from scalediff.core.errors import InputError, RecipeError
+from scalediff.core.records import Drop, Row
+from scalediff.core.stage import OPERATION, Config, Context, SetStage, Table
+from scalediff.io.run import read_json
+
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    # released script train_diffgen.sh
+    "generator": {"epochs": 1.0, "batch_size": 16, "max_length": 1024},
+    # released script train_scalediff.sh: 2 a device and 2 accumulated, in packed 32k sequences
+    "student": {"epochs": 3.0, "batch_size": 4, "max_length": 32768},
+}
+
+
+class TrainConfig(Config):
+    """Settings of the train stage."""
+
+    task: Literal["generator", "student"] = "student"
+    """What is learnt: posing problems, or solving them."""
+    epochs: float | None = Field(default=None, gt=0)
+    """Passes over the rows. Released scripts: 1 for the generator, 3 for the student."""
+    batch_size: int | None = Field(default=None, ge=1)
+    """Rows a step. Released scripts: 16 a device for the generator, 2 x 2 for the student."""
+    learning_rate: float = Field(default=5e-5, gt=0)
+    """Peak learning rate. Released scripts: 5e-5."""
+    schedule: Literal["linear", "cosine", "constant_with_warmup"] = "linear"
+    """Decay. Released scripts: linear."""
+    warmup_ratio: float = Field(default=0.1, ge=0, lt=1)
+    """Share of the steps in which the rate rises. Released scripts: 0.1."""
+    weight_decay: float = Field(default=1e-4, ge=0)
+    """Released scripts: 1e-4."""
+    max_length: int | None = Field(default=None, ge=8)
+    """Tokens of a row; longer rows are left out and counted. Released scripts: 1,024 for the
+    generator, 32,768 for the student."""
+    prompt: str = "<|im_start|>user\n"
+    """The generator's prompt. Released script: the bare user turn."""
+    train_seed: int = Field(default=42, ge=0)
+    """Seed of the training (order of rows); not the sampling seed. Released scripts: 42."""
+    splits: list[str] | None = None
+    """Rows of these splits alone (``original``, ``generated``); null takes all."""
+    match_steps: bool = False
+    """Take exactly as many steps as the training that is the second input (a control)."""
+    in_process: Annotated[bool, OPERATION] = False
+    """Train in this process rather than in a child."""
+    threads: Annotated[int, OPERATION] = Field(default=0, ge=0)
+    """Threads of the processor; 0 is all cores."""
+
+
+class Train(SetStage):
+    """Leaves a model; has no rows of its own."""
+
+    name = "train"
+    Config = TrainConfig
+    config: TrainConfig
+
+    def run(self, inputs: list[Table], ctx: Context) -> Iterator[tuple[str, Row | Drop]]:
+        """Write the rows for the trainer and train.
+
+        Raises:
+            InputError: There is no row to train on.
+        """
+        if ctx.train is None:
+            raise RecipeError(f"step {ctx.step} trains a model and names none; give it a `model`")
+        rows = ctx.folder / "train.jsonl"
+        with open(rows, "wb") as file:
+            count = 0
+            for row in inputs[0].rows():
+                pair = self._pair(row, ctx)
+                if pair is not None:
+                    file.write(orjson.dumps(pair) + b"\n")
+                    count += 1
+        if not count:
+            raise InputError(
+                f"step {ctx.step} has no row to train on; look at what the step before it dropped"
+            )
+        ctx.train(self._job(inputs) | {"rows": str(rows), "folder": str(ctx.folder / "model")})
+        rows.unlink()
+        yield from ()
+
+    def _pair(self, row: Row, ctx: Context) -> dict[str, str] | None:
+        """Prompt and response; None where the row is of another split or has no solution."""
+        if self.config.splits is not None and row.get("split") not in self.config.splits:
+            return None
+        if self.config.task == "generator":
+            return {"prompt": self.config.prompt, "response": row["problem"]}
+        solution = row.get("solution")
+        if not isinstance(solution, str) or not solution.strip():
+            return None
+        return {"prompt": ctx.domain.prompt(row["problem"], "student"), "response": solution}
+
+    def _job(self, inputs: list[Table]) -> dict[str, Any]:
+        settings = self.config.model_dump(exclude={"splits", "match_steps", "prompt"})
+        for name, value in _DEFAULTS[self.config.task].items():
+            if settings[name] is None:
+                settings[name] = value
+        if self.config.match_steps:
+            told = read_json(inputs[1].artefact("model") / "training.json")
+            if len(inputs) < 2 or told is None:
+                raise RecipeError("match_steps needs a training as the step's second input")
+            settings["steps"] = told["steps"]
+        return settings
