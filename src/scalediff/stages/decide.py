@@ -5,8 +5,10 @@ from __future__ import annotations
 from pydantic import Field
 
 from scalediff.core.domain import Domain
+from scalediff.core.errors import RecipeError
 from scalediff.core.records import Drop, Row, attempts_of
 from scalediff.core.stage import Config, RowStage
+from scalediff.stages.grade import gold_of
 
 
 class DecideConfig(Config):
@@ -20,17 +22,20 @@ class DecideConfig(Config):
     is the paper's rule for one attempt; the paper states no number of attempts."""
     min_confidence: float | None = Field(default=None, ge=0, le=1)
     """Rows with a label below this confidence go to review, since hard problems live there; null
-    keeps all. Paper: no check."""
+    keeps all. Gold is a label without doubt: a row whose gold some attempt matches is kept. Paper:
+    no check."""
     drop_below: float | None = Field(default=None, ge=0, le=1)
-    """Rows below this confidence are dropped; null drops none."""
+    """Rows without gold below this confidence are dropped; null drops none."""
     drop_wrong: bool = True
-    """Drop rows with gold that no attempt matches: their solution would be wrong."""
+    """Drop rows with gold that no attempt matches, since their solution would be wrong; where the
+    grader could not decide on an attempt, the row goes to review instead."""
 
 
 class Decide(RowStage):
     """One row, one decision, the first that applies."""
 
     name = "decide"
+    version = "2"
     adds = ("review",)
     Config = DecideConfig
     config: DecideConfig
@@ -42,15 +47,35 @@ class Decide(RowStage):
             return Drop("too_easy", evidence)
         confidence = row.get("confidence")
         if confidence is None:
+            self._forbid_thresholds(row)
             return {}
+        if gold_of(row) is not None:
+            return self._with_gold(row)
         votes = f"{row.get('num_agree')} of {row.get('num_counted')} attempts"
-        if row.get("answer") is not None and not row.get("num_agree") and config.drop_wrong:
-            return Drop("wrong", f"no attempt matches the gold answer {row['answer']!r}")
         if config.drop_below is not None and confidence < config.drop_below:
             return Drop("disagreement", f"{votes} agree, at least {config.drop_below:.0%} needed")
         if config.min_confidence is not None and confidence < config.min_confidence:
             return {"review": True}
         return {}
+
+    def _forbid_thresholds(self, row: Row) -> None:
+        """A threshold on what was never measured would keep everything in silence."""
+        for name in ("min_confidence", "drop_below"):
+            if getattr(self.config, name) is not None:
+                raise RecipeError(
+                    f"decide: {name} needs the column confidence, which row {row.get('key')} has "
+                    "not; put an agree step before it"
+                )
+
+    def _with_gold(self, row: Row) -> Row | Drop:
+        """Kept where an attempt matches the gold, however few of them do."""
+        if row.get("num_agree"):
+            return {}
+        if row.get("num_undecided") or not self.config.drop_wrong:
+            return {"review": True}
+        answers = [a.get("answer") for a in attempts_of(row, "teacher", usable=True)]
+        given = ", ".join(str(answer) for answer in dict.fromkeys(answers) if answer is not None)
+        return Drop("wrong", f"gold {row['answer']}, attempts {given}")
 
     def _easy(self, row: Row) -> str:
         """What shows that the student solves it; empty where it does not."""

@@ -1,9 +1,9 @@
 """Verdicts on attempts: against gold, or (for the student's filter) against the teacher.
 
 In: attempts of one role. Out: for each of them ``verdict``, ``verdict_rule``, ``verdict_reason``,
-and for the row ``pass_rate``, the share of right among decided attempts. A wrong answer is told
-apart from a failure to give one (rule ``no_answer``); an undecided comparison is neither right nor
-wrong. Free: a new grader pays for no attempt.
+and for the row ``pass_rate``, the share of right among decided attempts that no rule rejected. A
+wrong answer is told apart from a failure to give one (rule ``no_answer``); an undecided comparison
+is neither right nor wrong. Free: a new grader pays for no attempt.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ class Grade(AsyncStage):
     """Awaits the domain's grader; pays nothing."""
 
     name = "grade"
+    version = "2"
     adds = ("attempts", "pass_rate")
     Config = GradeConfig
     config: GradeConfig
@@ -49,7 +50,8 @@ class Grade(AsyncStage):
                     "verdict_reason": verdict.reason,
                 }
             )
-        values = [patch["verdict"] for patch in patches]
+        usable = {a["sample_index"] for a in attempts_of(row, self.config.role, usable=True)}
+        values = [patch["verdict"] for patch in patches if patch["sample_index"] in usable]
         decided = len(values) - values.count("undecided")
         added: Row = {"attempts": patches} if patches else {}
         if decided:
@@ -58,15 +60,24 @@ class Grade(AsyncStage):
 
     def _reference(self, row: Row) -> str | None:
         if self.config.against == "gold":
-            gold = row.get("answer")
-            return None if gold is None or not str(gold).strip() else str(gold)
+            return gold_of(row)
         answers = [a.get("answer") for a in attempts_of(row, "teacher", usable=True)]
         return next((answer for answer in answers if answer is not None), None)
 
-    @staticmethod
-    async def _judge(row: Row, attempt: dict[str, Any], reference: str, ctx: Context) -> Verdict:
+    async def _judge(
+        self, row: Row, attempt: dict[str, Any], reference: str, ctx: Context
+    ) -> Verdict:
         answer = attempt.get("answer")
         if answer is None:
             reason = attempt.get("finish_reason")
             return Verdict("wrong", "no_answer", "cut off" if reason == "length" else "no answer")
-        return await ctx.domain.verify(str(row.get("problem", "")), answer, reference)
+        compare = ctx.domain.verify if self.config.against == "gold" else ctx.domain.same
+        return await compare(str(row.get("problem") or ""), str(answer), reference)
+
+
+def gold_of(row: Row) -> str | None:
+    """The row's gold as text: a number as written, several answers joined; None where none is."""
+    gold = row.get("answer")
+    if isinstance(gold, list | tuple):
+        gold = ", ".join(str(part) for part in gold)
+    return None if gold is None or not str(gold).strip() else str(gold)

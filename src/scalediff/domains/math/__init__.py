@@ -7,18 +7,22 @@ from typing import Any
 
 from scalediff.core.errors import RecipeError
 from scalediff.core.records import Drop, Row, Verdict
-from scalediff.domains.math import answers, benchmarks, checks, prompts
-from scalediff.domains.math.extract import extract
+from scalediff.domains.math import benchmarks, checks, prompts
+from scalediff.domains.math.extract import EXTRACT_VERSION, extract, gold_answer
+from scalediff.domains.math.grader import GRADER_VERSION, Grader
 
 
 class MathDomain:
     """Problems with a final answer that can be compared (``core.domain.Domain``)."""
 
     name = "math"
-    version = f"prompts {prompts.PROMPTS_VERSION}, grader {answers.VERSION}, checks {checks.VERSION}"
+    version = (
+        f"prompts {prompts.PROMPTS_VERSION}, answers {EXTRACT_VERSION}, "
+        f"grader {GRADER_VERSION}, checks {checks.VERSION}"
+    )
 
     def __init__(self) -> None:
-        self._grader = answers.Grader()
+        self._grader = Grader()
 
     def prompt(self, problem: str, role: str) -> str:
         """The user turn for a role."""
@@ -29,14 +33,14 @@ class MathDomain:
         return extract(content)
 
     async def verify(self, problem: str, answer: str | None, gold: str) -> Verdict:
-        """Whether an extracted answer is the row's gold."""
+        """Whether an extracted answer is the row's gold, which may be boxed or end in ``####``."""
         if answer is None:
             return Verdict("wrong", "no_answer", "the response gives no answer")
-        return await self._grader.compare(answer, extract(gold) or gold)
+        return await self._grader.grade_pair(answer, gold_answer(gold))
 
     async def same(self, problem: str, a: str, b: str) -> Verdict:
         """Whether two answers are the same."""
-        return await self._grader.compare(a, b)
+        return await self._grader.grade_pair(a, b)
 
     def check_problem(self, problem: str) -> Drop | None:
         """Empty, cut, unbalanced or leftover text."""

@@ -1,22 +1,45 @@
 r"""The answer that a response gives.
 
 The last ``\boxed{}`` or ``\fbox{}`` decides; a last box that is empty or never closed gives no
-answer, even where an earlier one does. Without a box: GSM8K's ``####``, then a sentence that says
-what the answer is. A number is never picked out of running text.
+answer, even where an earlier one does. Boxes joined in one sentence (``\boxed{2} and \boxed{3}``)
+are one answer. Without a box: GSM8K's ``####``, then a sentence that says what the answer is. A
+number is never picked out of running text.
 """
 
 from __future__ import annotations
 
 import re
 
+from scalediff.domains.math.latex import closing
+
+EXTRACT_VERSION = "2"
+"""Raised whenever a response may give another answer; part of the domain's version."""
+
 MAX_CONTENT = 200_000
 """Characters of a response that are searched, from its end."""
 
-_BOX = re.compile(r"\\(?:boxed|fbox)\s*(?=\{|\s*\d)")
-_HASHES = re.compile(r"####[ \t]*([^\n]+)")
-_SAYS = re.compile(
-    r"(?:final answer|answer)\s*(?:is|:|=)\**\s*:?\s*([^\n]+)", re.IGNORECASE
+_MAX_SAID = 200
+"""An answer said in a sentence is at most so long; what is longer is an explanation."""
+
+_BOX = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])\s*")
+_BARE = re.compile(r"\\[A-Za-z]+|[-+]?\d[\d.,]*\d|[^\s{}$\\]")
+_JOINED = re.compile(
+    r"[\s$]*(?:\\[()\[\]])?[\s$,]*(?:\\text\s*\{\s*)?(?:(?:and|or)\b)?(?:\s*\})?"
+    r"[\s$]*(?:\\[()\[\]])?[\s$]*(?:[a-zA-Z]\s*=\s*)?"
 )
+_HASHES = re.compile(r"^[ \t]*####[ \t]*(\S[^\n]*)$", re.MULTILINE)
+_VALUE_LIKE = re.compile(r"[-+]?[$\\(\[]?\s*-?\d|[-+]?\\|\$")
+_SAYS = re.compile(
+    r"\b(?:answer|result)s?(?:\s+(?:to|of|for)\s+[^.\n:]{1,60}?)?\W{0,4}?(?:\s+(?:is|are)\b|\s*[:=])"
+    r"[\s*:=]*(?:(?:therefore|thus|simply|then|just|exactly|equal to|given by)\s+)?([^\n]+)",
+    re.IGNORECASE,
+)
+_MATHS = re.compile(r"\$\$?(.+?)\$\$?(?!\d)|\\\((.+?)\\\)|\\\[(.+?)\\\]")
+_EXPLAINED = re.compile(
+    r"(?<=\S)(?:\.(?=\s+[A-Z\\$])|\s+(?:because|since|as|so|which|where|when)\b|,\s+(?:since|so|as"
+    r"|because|which)\b|<\|)"
+)
+_NO_ANSWER = re.compile(r"(?:not|unclear|unknown|as follows|below|above|obtained|found)\b", re.IGNORECASE)
 
 
 def extract(content: str) -> str | None:
@@ -30,37 +53,85 @@ def extract(content: str) -> str | None:
         >>> extract("18 - 4 = 14\n#### 14")
         '14'
     """
-    content = content[-MAX_CONTENT:]
+    content = _after_thought(content[-MAX_CONTENT:])
     boxes = list(_BOX.finditer(content))
     if boxes:
-        return boxed_at(content, boxes[-1].end())
-    hashes = _HASHES.findall(content)
+        return _boxed(content, boxes)
+    hashes = list(_HASHES.finditer(content))
     if hashes:
-        return _tidy(hashes[-1])
-    says = _SAYS.findall(content)
-    return _tidy(says[-1]) if says else None
+        last = hashes[-1]
+        if not content[last.end() :].strip() or _VALUE_LIKE.match(last[1]):
+            return _cleaned(last[1])
+    said = None
+    for said in _SAYS.finditer(content):
+        pass
+    return _said(said[1]) if said else None
 
 
-def boxed_at(content: str, start: int) -> str | None:
-    """What stands in the braces that open at ``start`` (nested ones included)."""
-    if content[start : start + 1] != "{":
+def gold_answer(gold: str) -> str:
+    r"""The answer in a gold column: as it is, boxed in a solution, or behind GSM8K's ``####``.
+
+    Example:
+        >>> gold_answer("48/2 = 24\n#### 24"), gold_answer("$x^2$")
+        ('24', '$x^2$')
+    """
+    if "####" in gold or _BOX.search(gold):
+        return extract(gold) or gold
+    return gold
+
+
+def _after_thought(content: str) -> str:
+    """The content behind the thought; nothing where the thought never ended."""
+    thought, tag, rest = content.rpartition("</think>")
+    if tag:
+        return rest
+    return "" if "<think>" in thought or "<think>" in rest else rest
+
+
+def _boxed(content: str, boxes: list[re.Match[str]]) -> str | None:
+    """The last box, with those that are joined to it in the same sentence."""
+    start, _, last = _box(content, boxes[-1])
+    if not last:
         return None
-    depth = 0
-    for end in range(start, len(content)):
-        char = content[end]
-        if content[end - 1] == "\\":
-            continue
-        depth += (char == "{") - (char == "}")
-        if depth == 0:
-            inside = content[start + 1 : end].strip()
-            return inside or None
-    return None
+    answers = [last]
+    for box in reversed(boxes[:-1]):
+        before, end, inner = _box(content, box)
+        between = content[end:start]
+        if not inner or end > start or "\n\n" in between or not _JOINED.fullmatch(between):
+            break
+        if not re.search(r",|\b(?:and|or)\b", between):  # the same box said twice
+            break
+        answers.insert(0, inner)
+        start = before
+    return ", ".join(dict.fromkeys(answers))
 
 
-def _tidy(text: str) -> str | None:
+def _box(content: str, match: re.Match[str]) -> tuple[int, int, str]:
+    r"""Start, end and inside of a box; the inside is empty where it is never closed."""
+    at = match.end()
+    if content[at : at + 1] == "{":
+        end = closing(content, at)
+        return match.start(), end + 1, content[at + 1 : end].strip() if end > 0 else ""
+    bare = _BARE.match(content, at)
+    return match.start(), bare.end() if bare else at, bare[0] if bare else ""
+
+
+def _said(text: str) -> str | None:
+    """The answer at the beginning of the rest of a sentence that announces it."""
+    text = text.strip().lstrip("*_: ")
+    if _NO_ANSWER.match(text):
+        return None
+    if (found := _MATHS.match(text)) and not re.match(r"\$\d[\d.,]*(?:\s|\W*$)", text):
+        return _cleaned(next(group for group in found.groups() if group))
+    if found := _EXPLAINED.search(text):
+        text = text[: found.start()]
+    return _cleaned(text)
+
+
+def _cleaned(text: str) -> str | None:
     """An answer in a sentence without its emphasis and its full stop."""
-    text = text.strip().strip("*_ ").strip()
-    text = re.sub(r"(?<=[^.])\.$", "", text).strip()
-    if len(text) > 2 and text[0] == text[-1] == "$" and "$" not in text[1:-1]:
-        text = text[1:-1].strip()
-    return text if 0 < len(text) <= 200 else None
+    text = text.partition("<|")[0].strip().strip("*_").strip()
+    text = re.sub(r"(?<=[^.])[.,;!]$", "", text).strip().strip("*_").strip()
+    if len(text) > 2 and text[0] == text[-1] == "$":
+        text = text.strip("$").strip()
+    return text if 0 < len(text) <= _MAX_SAID else None

@@ -7,7 +7,7 @@ r"""What an answer is, read from its text: a scalar or a collection, its unit, i
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from scalediff.domains.math.arithmetic import value
@@ -31,6 +31,7 @@ class Form:
         percent: True where a percent sign follows.
         scale: What a number word such as ``million`` multiplies by.
         brackets: The outer brackets as written.
+        full: Tidied LaTeX with name and unit, for comparing with equations.
     """
 
     text: str
@@ -41,6 +42,7 @@ class Form:
     percent: bool = False
     scale: int = 1
     brackets: str = ""
+    full: str = ""
 
 
 _NAME = re.compile(
@@ -118,8 +120,12 @@ def read(answer: str) -> Form:
         >>> read(r"x = \{1, 2\}").parts, read(r"18\text{ dollars}").unit
         (('1', '2'), 'dollar')
     """
-    text = tidy(answer)
-    text, name = _named(text)
+    full = tidy(answer)
+    text, name = _named(full)
+    return replace(_read(text, name), full=full)
+
+
+def _read(text: str, name: str) -> Form:
     if (union := split_top(text, _CUP)) and len(union) > 1:
         return Form(text, "union", tuple(union), name)
     for part in (_bracketed(text, name), _listed(text, name)):

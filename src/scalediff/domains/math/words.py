@@ -54,8 +54,9 @@ def words(text: str) -> str | None:
     if not _WORDS.fullmatch(inner):
         return None
     if not _TEXT.search(text):
-        parts = inner.split()
-        if any(len(p) < 3 for p in parts[:1]) or inner.casefold() in _MATH_NAMES:
+        folded = inner.casefold()
+        short = max(len(part) for part in folded.split()) < 3 and folded != "no"
+        if short or folded in _MATH_NAMES:
             return None
     return " ".join(inner.replace("-", " ").casefold().split())
 

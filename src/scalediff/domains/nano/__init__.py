@@ -7,6 +7,7 @@ takes part in the line.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from scalediff.core.errors import RecipeError
@@ -33,13 +34,17 @@ class NanoDomain(MathDomain):
         """``nano:sources`` (mostly easy), ``nano:tune`` and ``nano:test`` (all levels alike).
 
         Raises:
-            RecipeError: There is no such set.
+            RecipeError: There is no such set, or it has fewer than n problems.
         """
         if name not in _SETS:
             raise RecipeError(f"there is no set {name!r}; there are {', '.join(_SETS)}")
         weights = world.SOURCE_LEVEL_WEIGHTS if name == "nano:sources" else None
         keys = RowKeys()
-        for problem in world.make_problems(n, _SETS[name] + seed, weights):
+        try:
+            problems = world.make_problems(n, _SETS[name] + seed, weights)
+        except ValueError as error:
+            raise RecipeError(f"{name}: {error}; ask for fewer with n") from None
+        for problem in problems:
             row: Row = {
                 "key": keys.next(problem.problem),
                 "problem_id": problem_id(problem.problem),
@@ -60,4 +65,4 @@ class NanoDomain(MathDomain):
     def audit(self, problem: str) -> dict[str, Any] | None:
         """What the oracle reads in a problem's text."""
         reading = oracle.read(problem)
-        return {"answer": reading.answer, "level": reading.level, "reason": reading.reason}
+        return asdict(reading)

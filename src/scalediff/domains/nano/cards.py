@@ -8,11 +8,12 @@ from scalediff.domains.nano import identify
 from scalediff.domains.nano.bases import AT_ONCE_PREFIX
 from scalediff.domains.nano.chat import user_turn
 from scalediff.domains.nano.oracle import read
+from scalediff.domains.nano.pretrain import Model
 from scalediff.domains.nano.sampling import respond, right, share_by_level
 from scalediff.domains.nano.world import DIFFICULT_FROM, LEVELS, SOURCE_LEVEL_WEIGHTS, make_problems
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
+    from transformers import PreTrainedTokenizerFast
 
 _SEED = 90
 """Seed of the problems that cards score; apart from every seed of training and labels."""
@@ -50,9 +51,7 @@ _PURPOSE = {
 }
 
 
-def write_card(
-    name: str, model: "Qwen3ForCausalLM", recipe: Mapping[str, object], scores: str
-) -> str:
+def write_card(name: str, model: Model, recipe: Mapping[str, object], scores: str) -> str:
     """The text of a card.
 
     Args:
@@ -79,9 +78,7 @@ def _table(title: str, rows: Mapping[str, Mapping[int, float]]) -> str:
     return "\n".join(lines)
 
 
-def score_solver(
-    model: "Qwen3ForCausalLM", tokenizer: "PreTrainedTokenizerFast", n: int = 1600
-) -> str:
+def score_solver(model: Model, tokenizer: "PreTrainedTokenizerFast", n: int = 1600) -> str:
     """Right answers by level, thinking and at once, greedy."""
     problems = make_problems(n, _SEED)
     rows = {}
@@ -93,9 +90,7 @@ def score_solver(
     return f"{note}\n\n{_table('level', rows)}"
 
 
-def score_generator(
-    model: "Qwen3ForCausalLM", tokenizer: "PreTrainedTokenizerFast", n: int = 2000
-) -> str:
+def score_generator(model: Model, tokenizer: "PreTrainedTokenizerFast", n: int = 2000) -> str:
     """What the oracle makes of the base's own problems."""
     import torch
 
@@ -115,7 +110,7 @@ def score_generator(
 
 
 def score_identifier(
-    model: "Qwen3ForCausalLM",
+    model: Model,
     tokenizer: "PreTrainedTokenizerFast",
     held_out: Sequence[identify.Labelled],
 ) -> str:

@@ -12,13 +12,21 @@ from typing import TYPE_CHECKING
 
 from scalediff.domains.nano.bases import at_once_pair, thinking_pair
 from scalediff.domains.nano.chat import user_turn
-from scalediff.domains.nano.pretrain import Pair, Schedule, batches, encode, train
+from scalediff.domains.nano.pretrain import (
+    Model,
+    Pair,
+    Row,
+    Schedule,
+    batches,
+    encode,
+    train,
+)
 from scalediff.domains.nano.sampling import respond, right
 from scalediff.domains.nano.tokenizer import END_THINK
 from scalediff.domains.nano.world import NanoProblem, make_problems
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
+    from transformers import PreTrainedTokenizerFast
 
 DELTA = 0.05
 """How much worse answering at once may be and still be preferred (AdaptThink-7B-delta0.05)."""
@@ -67,7 +75,7 @@ def open_prompt(problem: str) -> str:
 
 
 def learn_at_once(
-    model: "Qwen3ForCausalLM",
+    model: Model,
     tokenizer: "PreTrainedTokenizerFast",
     schedule: Schedule = AT_ONCE_SCHEDULE,
 ) -> int:
@@ -85,7 +93,7 @@ def learn_at_once(
 
 
 def measure_pass_rates(
-    model: "Qwen3ForCausalLM", tokenizer: "PreTrainedTokenizerFast", n: int, seed: int
+    model: Model, tokenizer: "PreTrainedTokenizerFast", n: int, seed: int
 ) -> list[Labelled]:
     """Sample both ways on n problems of the world."""
     import torch
@@ -102,7 +110,7 @@ def measure_pass_rates(
 
 
 def learn_first_token(
-    model: "Qwen3ForCausalLM",
+    model: Model,
     tokenizer: "PreTrainedTokenizerFast",
     labelled: Sequence[Labelled],
     schedule: Schedule = FIRST_TOKEN_SCHEDULE,
@@ -115,7 +123,7 @@ def learn_first_token(
     rows = [(start, ids[: start + 1]) for start, ids in encode(tokenizer, pairs)]
     rng = random.Random(_SEED + 1)
 
-    def shuffled() -> Iterator[list[tuple[int, list[int]]]]:
+    def shuffled() -> Iterator[list[Row]]:
         while True:
             yield rng.sample(rows, schedule.batch)
 
@@ -123,7 +131,7 @@ def learn_first_token(
 
 
 def judge(
-    model: "Qwen3ForCausalLM", tokenizer: "PreTrainedTokenizerFast", problems: Sequence[str]
+    model: Model, tokenizer: "PreTrainedTokenizerFast", problems: Sequence[str]
 ) -> list[bool]:
     """Whether the identifier calls each problem difficult: its greedy first token decides."""
     first = respond(model, tokenizer, [open_prompt(p) for p in problems], max_new_tokens=1)

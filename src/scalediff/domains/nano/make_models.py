@@ -17,11 +17,11 @@ from scalediff.domains.nano import cards, identify
 from scalediff.domains.nano.bases import BASES, Base
 from scalediff.domains.nano.chat import QWEN3_STYLE, R1_STYLE
 from scalediff.domains.nano.models import MODELS, model_folder, save_folder
-from scalediff.domains.nano.pretrain import Schedule, batches, new_model, train
+from scalediff.domains.nano.pretrain import Model, Schedule, batches, new_model, train
 from scalediff.domains.nano.tokenizer import build_tokenizer
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
+    from transformers import PreTrainedTokenizerFast
 
 LABELLED = 1800
 """Problems whose pass rates are sampled for the identifier; a sixth is held out."""
@@ -70,7 +70,7 @@ def describe_base(base: Base, schedule: Schedule, tokens: int, seconds: float) -
 
 def finish_base(
     base: Base,
-    model: "Qwen3ForCausalLM",
+    model: Model,
     tokenizer: "PreTrainedTokenizerFast",
     record: dict[str, object],
     folder: Path,
@@ -113,7 +113,7 @@ def make_identifier(teacher: Path, folder: Path, scale: float = 1.0) -> None:
     save_folder(model, tokenizer, folder, cards.write_card("identifier", model, record, scores))
 
 
-def round_weights(model: "Qwen3ForCausalLM") -> None:
+def round_weights(model: Model) -> None:
     """Round weights to what float16 stores."""
     for parameter in model.parameters():
         parameter.data = parameter.data.half().float()

@@ -3,10 +3,10 @@
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
+    from transformers import PreTrainedTokenizerFast
 
 MODELS: tuple[str, ...] = ("teacher", "student", "generator", "identifier")
 """The shipped models; ``nano:NAME`` on the command line."""
@@ -23,9 +23,7 @@ def model_folder(name: str) -> Path:
     return Path(__file__).parent / "weights" / name
 
 
-def save_folder(
-    model: "Qwen3ForCausalLM", tokenizer: "PreTrainedTokenizerFast", folder: Path, card: str
-) -> None:
+def save_folder(model: Any, tokenizer: "PreTrainedTokenizerFast", folder: Path, card: str) -> None:
     """Write a complete model folder, in place of an older one.
 
     The weights are stored as float16, which halves the package (the card's scores are those of

@@ -7,16 +7,22 @@ nothing is ever seen twice and speed decides.
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scalediff.domains.nano.tokenizer import IM_END
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
+    from transformers import PreTrainedTokenizerFast
+
+Model = Any
+"""A ``Qwen3ForCausalLM``; transformers' models are hardly typed."""
 
 Pair = tuple[str, str]
 """A prompt and its response as text; the loss is on the response alone."""
+
+Row = tuple[int, list[int]]
+"""Token ids of a prompt with its response, behind the length of the prompt."""
 
 _POOL = 16
 """Batches that are drawn together and sorted by length, so that little is padding."""
@@ -46,7 +52,7 @@ class Schedule:
         return min((step + 1) / self.warmup, 1.0, left) if self.decay else 1.0
 
 
-def new_model(tokenizer: "PreTrainedTokenizerFast", seed: int) -> "Qwen3ForCausalLM":
+def new_model(tokenizer: "PreTrainedTokenizerFast", seed: int) -> Model:
     """A Qwen3 model of some 0.8 million parameters with random weights."""
     import torch
     from transformers import Qwen3Config, Qwen3ForCausalLM
@@ -65,23 +71,20 @@ def new_model(tokenizer: "PreTrainedTokenizerFast", seed: int) -> "Qwen3ForCausa
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
-        attn_implementation="sdpa",
     )
-    return Qwen3ForCausalLM(config).float()
+    model: Model = Qwen3ForCausalLM(config)
+    model.set_attn_implementation("sdpa")
+    return model.float()
 
 
-def encode(
-    tokenizer: "PreTrainedTokenizerFast", pairs: Sequence[Pair]
-) -> list[tuple[int, list[int]]]:
+def encode(tokenizer: "PreTrainedTokenizerFast", pairs: Sequence[Pair]) -> list[Row]:
     """Token ids of each prompt with its response and ``<|im_end|>``, and the prompt's length."""
     prompts = tokenizer([prompt for prompt, _ in pairs])["input_ids"]
     responses = tokenizer([response + IM_END for _, response in pairs])["input_ids"]
     return [(len(p), p + r) for p, r in zip(prompts, responses, strict=True)]
 
 
-def collate(
-    rows: Sequence[tuple[int, list[int]]], pad: int
-) -> tuple["torch.Tensor", "torch.Tensor"]:
+def collate(rows: Sequence[Row], pad: int) -> tuple["torch.Tensor", "torch.Tensor"]:
     """Ids padded on the right (attention is causal: no mask is needed), and labels."""
     import torch
 
@@ -99,7 +102,7 @@ def batches(
     tokenizer: "PreTrainedTokenizerFast",
     batch: int,
     seed: int,
-) -> Iterator[list[tuple[int, list[int]]]]:
+) -> Iterator[list[Row]]:
     """Endless batches of rows of about equal length."""
     rng = random.Random(seed)
     while True:
@@ -111,9 +114,9 @@ def batches(
 
 
 def train(
-    model: "Qwen3ForCausalLM",
+    model: Model,
     tokenizer: "PreTrainedTokenizerFast",
-    rows: Iterator[list[tuple[int, list[int]]]],
+    rows: Iterator[list[Row]],
     schedule: Schedule,
     on_step: Callable[[int, float, int], None] | None = None,
 ) -> int:
@@ -147,7 +150,7 @@ def train(
             logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), ignore_index=-100
         )
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         scheduler.step()

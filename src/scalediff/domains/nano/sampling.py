@@ -5,16 +5,17 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from scalediff.domains.nano.pretrain import Model
 from scalediff.domains.nano.world import NanoProblem
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
+    from transformers import PreTrainedTokenizerFast
 
 _BOXED = re.compile(r"\\boxed\{(-?\d+)\}")
 
 
 def respond(
-    model: "Qwen3ForCausalLM",
+    model: Model,
     tokenizer: "PreTrainedTokenizerFast",
     prompts: Sequence[str],
     temperature: float = 0.0,
