@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any
 
 from scalediff.core.errors import InputError
@@ -40,7 +40,9 @@ def calibration(run: Run, column: str) -> str:
         thinks = [row["p_think"] for row in members if row.get("p_think") is not None]
         mean = f"{sum(thinks) / len(thinks):14.3f}" if thinks else f"{'-':>14}"
         lines.append(f"{name:<24}{len(members):8,}{share:11.1%}{mean}")
-    found = auc([[r["p_think"] for r in g if r.get("p_think") is not None] for g in groups.values()])
+    found = auc(
+        [[r["p_think"] for r in g if r.get("p_think") is not None] for g in groups.values()]
+    )
     if found is not None:
         lines.append(f"AUC {found:.3f} (0.5 is chance): higher {column}, higher p_think")
     return "\n".join(lines)
@@ -75,7 +77,7 @@ def _grouped(rows: list[Row], column: str) -> dict[str, list[Row]]:
     if len(numbers) == len(by_value) > _MAX_GROUPS:
         ordered = sorted(rows, key=lambda row: row[column])
         cuts = [len(ordered) * i // 4 for i in range(5)]
-        quarters = [ordered[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
+        quarters = [ordered[a:b] for a, b in pairwise(cuts)]
         return {f"{q[0][column]:g} to {q[-1][column]:g}": q for q in quarters if q}
     in_order = sorted(by_value, key=lambda v: (isinstance(v, str), v))
     return {str(value): by_value[value] for value in in_order}

@@ -344,7 +344,9 @@ def confirm(yes: bool) -> Any:
 def main() -> None:
     """Entry point: every error ends in one sentence and the documented exit status."""
     # newer versions of typer carry a copy of click: take the exceptions from what typer raises
-    failure = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+    failure: type[Exception] = next(
+        c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException"
+    )
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         status = app(standalone_mode=False)
@@ -353,7 +355,7 @@ def main() -> None:
     except typer.Abort:
         _fail("stopped", 75)
     except failure as error:
-        _fail(error.format_message(), 2)
+        _fail(error.format_message(), 2)  # type: ignore[attr-defined]
     except KeyboardInterrupt:
         _fail("stopped in good order; run the same command again to go on", 75)
     except BrokenPipeError:

@@ -41,7 +41,7 @@ def _graded(run: Run, counts: Counter[str]) -> Iterator[Row]:
     assert table is not None
     for row in table.rows():
         attempts = row.pop("attempts", None) or []
-        first = next((a for a in attempts if a.get("verdict")), {})
+        first: Row = next((a for a in attempts if a.get("verdict")), {})
         verdict = {name: first.get(name) for name in COLUMNS}
         if verdict["verdict"] is None:
             reason = "no response" if not attempts else "no answer to compare with"

@@ -149,8 +149,8 @@ def render(found: Look) -> str:
                 lines.append(f"{title:<11} {phrase!r} in {count / n:.0%} of the rows")
     for reason, count in found.rejected.most_common(5):
         lines.append(f"set aside   {count:,}: {reason}")
-    for row in found.examples:
-        lines.append(f"            {row.path} line {row.line}: {row.reason[:160]}")
+    for bad in found.examples:
+        lines.append(f"            {bad.path} line {bad.line}: {bad.reason[:160]}")
     for row in found.first:
         answer = f"  answer: {_short(row['answer'], 40)}" if row.get("answer") else ""
         lines.append(f"row         {_short(row['problem'], 160)}{answer}")

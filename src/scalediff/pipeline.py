@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -305,7 +306,7 @@ class Pipeline:
             seed=self.recipe.file.seed,
             step=node.name,
             folder=folder.path,
-            progress=lambda done, total=None: self._watcher.progress(node.name, done, total),
+            progress=partial(self._watcher.progress, node.name),
         )
         if isinstance(stage, SetStage):
             ctx.train = self._trainer(node, ctx)

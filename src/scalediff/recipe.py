@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from scalediff.core.errors import RecipeError
 from scalediff.core.stage import Config, Stage
-from scalediff.presets import PLANS, Step, Steps, straight_line
+from scalediff.presets import LINE, PLANS, Step, Steps, straight_line
 from scalediff.stages import STAGES, stage_class
 
 
@@ -209,7 +209,8 @@ def _read(path: Path) -> dict[str, Any]:
     base = values.pop("base", None)
     if base is None:
         return values
-    return _overlay(_read(path.parent / str(base)), values)
+    below: dict[str, Any] = _overlay(_read(path.parent / str(base)), values)
+    return below
 
 
 def _overlay(below: Any, above: Any) -> Any:
@@ -231,10 +232,10 @@ def _override(values: dict[str, Any], text: str, marked: dict[tuple[str, str], s
     if names[0] not in RecipeFile.model_fields:
         if names[0] in (values.get("steps") or {}):
             names = ["steps", names[0], "settings", *names[1:]]
-        elif values.get("line") is not None:
+        elif values.get("line") is not None and names[0] in LINE and len(names) > 1:
             names = ["line", *names]
         else:
-            known = [*RecipeFile.model_fields, *(values.get("steps") or {})]
+            known = [*RecipeFile.model_fields, *(values.get("steps") or {}), *LINE]
             raise RecipeError(f"--set {text!r}: unknown name{_nearest(names[0], known)}")
     if names[0] == "line" and len(names) > 2:
         marked[names[1], names[2]] = "--set"

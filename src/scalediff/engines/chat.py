@@ -94,7 +94,7 @@ def split(prompt: str, response: str, finish_reason: FinishReason) -> tuple[str 
     """
     text = response
     opened = opens_think(prompt) and not response.lstrip().startswith(OPEN)
-    if opened or OPEN not in response.partition(CLOSE)[0] and CLOSE in response:
+    if opened or (OPEN not in response.partition(CLOSE)[0] and CLOSE in response):
         text = OPEN + response
     before, tag, after = text.partition(OPEN)
     if not tag:
@@ -103,6 +103,5 @@ def split(prompt: str, response: str, finish_reason: FinishReason) -> tuple[str 
     if not closed and before.strip() and finish_reason == "stop":
         return None, text.strip()  # it speaks of the tag and thinks no thought
     if not closed or (finish_reason != "stop" and content.rfind(OPEN) > content.rfind(CLOSE)):
-        cut = " ".join((before + after).replace(OPEN, " ").replace(CLOSE, " ").split(" "))
-        return cut.strip(), ""
+        return (before + after).replace(OPEN, "").replace(CLOSE, "").strip(), ""
     return reasoning.strip(), (before + content).strip()

@@ -7,31 +7,44 @@ index, so there is no generator whose state the order of rows could change.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
-import torch
+from typing import TYPE_CHECKING, Any
 
 from scalediff.core.engine import Sampling
 
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+_GOLDEN = 0x9E3779B97F4A7C15
+_MASK = (1 << 64) - 1
 
 
 def uniforms(seeds: Sequence[int], indices: Sequence[int]) -> np.ndarray[Any, Any]:
     """A number in [0, 1) for each (seed, token index): SplitMix64 (Steele et al., OOPSLA 2014).
 
+    The seed is hashed before the index is added, so that neighbouring seeds share no numbers.
+
     Example:
         >>> uniforms([1, 1], [0, 1]).shape
         (2,)
     """
-    with np.errstate(over="ignore"):
-        x = np.asarray(seeds, np.uint64) + np.asarray(indices, np.uint64) * _GOLDEN
-        for _ in range(2):
-            x = x + _GOLDEN
-            x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-            x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-            x = x ^ (x >> np.uint64(31))
-    return np.asarray((x >> np.uint64(11)).astype(np.float64) / float(1 << 53))
+    import numpy as np
+
+    x = _mix(np.asarray([seed & _MASK for seed in seeds], np.uint64))
+    x = _mix(x + np.asarray(indices, np.uint64))
+    numbers: np.ndarray[Any, Any] = (x >> np.uint64(11)).astype(np.float64) / float(1 << 53)
+    return numbers
+
+
+def _mix(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """One output of SplitMix64 for each state (arrays of uint64 wrap around silently)."""
+    import numpy as np
+
+    x = x + np.uint64(_GOLDEN)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed: np.ndarray[Any, Any] = x ^ (x >> np.uint64(31))
+    return mixed
 
 
 def draw(logits: torch.Tensor, sampling: Sampling, numbers: np.ndarray[Any, Any]) -> torch.Tensor:
@@ -44,24 +57,39 @@ def draw(logits: torch.Tensor, sampling: Sampling, numbers: np.ndarray[Any, Any]
 
     Returns:
         Token ids ``[rows]``. The order of the filters is that of ``transformers``: temperature,
-        top_k, top_p, min_p.
+        top_k, top_p, min_p. At temperature 0 the most probable token.
     """
+    import torch
+
     if sampling.temperature == 0:
         return logits.argmax(-1)
     logits = logits.float() / sampling.temperature
+    targets = torch.from_numpy(numbers).to(logits.device)
+    if sampling.top_p >= 1 and sampling.min_p <= 0 and not 0 < sampling.top_k < logits.shape[-1]:
+        return _invert(logits.softmax(-1).double(), targets)  # nothing to filter, so no sorting
     if 0 < sampling.top_k < logits.shape[-1]:
         values, ids = logits.topk(sampling.top_k, dim=-1)
     else:
         values, ids = logits.sort(dim=-1, descending=True, stable=True)
-    probabilities = values.softmax(-1)
+    probabilities = values.softmax(-1).double()
     before = probabilities.cumsum(-1) - probabilities
     kept = before < sampling.top_p
     if sampling.min_p > 0:
         kept &= probabilities >= sampling.min_p * probabilities[:, :1]
     kept[:, 0] = True
-    mass = torch.where(kept, probabilities, 0.0).cumsum(-1)
-    target = torch.from_numpy(numbers).to(mass) * mass[:, -1]
-    chosen = (mass <= target[:, None]).sum(-1).clamp(max=kept.shape[-1] - 1)
-    # float32 rounding may put the target on the total: step back to the last kept token
-    last = kept.shape[-1] - 1 - kept.flip(-1).to(torch.uint8).argmax(-1)
-    return ids.gather(-1, torch.minimum(chosen, last)[:, None]).squeeze(-1)
+    chosen = _invert(probabilities * kept, targets)
+    return ids.gather(-1, chosen[:, None]).squeeze(-1)
+
+
+def _invert(weights: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """The first column of each row whose cumulated weight exceeds its target's share of the sum.
+
+    A column of weight 0 adds nothing to the cumulated weight, so it is never the first.
+    """
+    import torch
+
+    mass = weights.cumsum(-1)
+    total = mass[:, -1:]
+    # a product that rounding lifts to the total itself would fall off the end
+    goal = torch.minimum(targets[:, None] * total, torch.nextafter(total, total * 0))
+    return torch.searchsorted(mass, goal, right=True).squeeze(-1)

@@ -130,7 +130,8 @@ class TransformersEngine:
             evidence = f"{len(ids)} tokens of prompt, window {self.info.window}"
             raise RecordError("over_length", evidence)
         cap = min(request.sampling.max_new_tokens, room)
-        return await self._ask(_Sample(request, prompt, ids, cap, Future()))
+        done: Completion = await self._ask(_Sample(request, prompt, ids, cap, Future()))
+        return done
 
     async def score(self, request: Request, continuation: str) -> Score:
         """Log-probability of a continuation; see ``core.engine.Engine``."""
@@ -139,7 +140,8 @@ class TransformersEngine:
         if self.info.window and len(ids) + len(more) > self.info.window:
             evidence = f"{len(ids)} tokens of prompt, window {self.info.window}"
             raise RecordError("over_length", evidence)
-        return await self._ask(_Scoring([*ids, *more], len(more), Future()))
+        score: Score = await self._ask(_Scoring([*ids, *more], len(more), Future()))
+        return score
 
     async def _ask(self, job: Any) -> Any:
         if self._closed:
@@ -353,9 +355,7 @@ class TransformersEngine:
             reasoning, content = None, text
         else:
             reasoning, content = chat.split(sample.prompt, text, reason)
-        return Completion(
-            reasoning, content, reason, len(tokens), len(sample.ids), tuple(tokens)
-        )
+        return Completion(reasoning, content, reason, len(tokens), len(sample.ids), tuple(tokens))
 
 
 def _stop_ids(model: Any, tokenizer: Any) -> set[int]:

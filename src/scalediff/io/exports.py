@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -13,23 +16,75 @@ from scalediff.core.records import Row
 
 
 def write_jsonl(path: Path, rows: Iterable[Row], *, overwrite: bool = False) -> int:
-    """Write rows to a file and return how many.
+    """Write rows, each with every column it has, to a file and return how many.
 
     Raises:
-        RunStateError: The file exists and may not be replaced.
-        OSError: The disk is full or read-only; an old file stays as it was.
+        RunStateError: The file exists and may not be replaced, or cannot be written; an old file
+            stays as it was.
     """
-    if path.exists() and not overwrite:
-        raise RunStateError(f"{path} exists; remove it or give another path")
-    temporary = path.with_name(path.name + ".tmp")
     count = 0
-    try:
-        with open(temporary, "wb") as file:
-            for row in rows:
-                file.write(orjson.dumps(row, default=str, option=orjson.OPT_NON_STR_KEYS) + b"\n")
-                count += 1
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with open_jsonl(path, overwrite=overwrite) as write:
+        for row in rows:
+            write(row)
+            count += 1
     return count
+
+
+@contextmanager
+def open_jsonl(path: Path, *, overwrite: bool = False) -> Iterator[Callable[[Row], None]]:
+    """A function that writes one row; the file is in its place once the block has ended well.
+
+    Raises:
+        RunStateError: As ``write_jsonl``.
+    """
+    if path.is_dir():
+        raise RunStateError(f"{path} is a folder; give the name of a file")
+    if not overwrite and path.exists():
+        raise RunStateError(f"{path} exists; remove it or give another name")
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        file = open(temporary, "wb", buffering=1 << 20)
+    except OSError as error:
+        raise _told(path, error) from None
+
+    def write(row: Row) -> None:
+        line = line_of(row)
+        try:
+            file.write(line)
+        except OSError as error:
+            raise _told(path, error) from None
+
+    try:
+        yield write
+        try:
+            file.flush()
+            os.fsync(file.fileno())
+            file.close()
+            os.replace(temporary, path)
+        except OSError as error:
+            raise _told(path, error) from None
+    except BaseException:
+        with suppress(OSError):  # a full disk fails once more at closing
+            file.close()
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def line_of(row: Any) -> bytes:
+    """A row as one line of JSON.
+
+    What ``orjson`` does not write (half a character of a model's output, whole numbers beyond 64
+    bits) is written by the standard library, escaped.
+    """
+    try:
+        return orjson.dumps(row, default=str, option=orjson.OPT_NON_STR_KEYS) + b"\n"
+    except TypeError:
+        return json.dumps(row, default=str).encode() + b"\n"
+
+
+def _told(path: Path, error: OSError) -> RunStateError:
+    return RunStateError(
+        f"{path} cannot be written ({error.strerror or error}); free or mend the place, or give "
+        "another, and run the same command again"
+    )

@@ -6,8 +6,10 @@
 | ``question`` | ``question``, ``answer`` | GSM8K: gold after ``####``, the whole text is the solution |
 | ``conversations`` | ``from``/``value`` or ``role``/``content`` | first user turn, first assistant turn |
 | ``messages`` | ``role``/``content`` | the same; system turns are skipped |
+| ``prompt`` | text or turns | the problem |
 
-A column that came in is never lost: where ours takes its name, it moves to ``source_NAME``.
+A column that came in is never lost: where one of ours takes its name, it moves to
+``source_NAME``.
 """
 
 from __future__ import annotations
@@ -15,76 +17,109 @@ from __future__ import annotations
 from typing import Any
 
 from scalediff.core.errors import RecordError
+from scalediff.core.keys import problem_id
 from scalediff.core.records import Row
+
+LAYOUTS = ("problem", "question", "conversations", "messages", "prompt")
+"""Columns that a problem is looked for in, in this order."""
+
+RESERVED = frozenset(
+    "key problem_id slot p_think is_greedy difficult pass_rate label confidence num_agree "
+    "num_counted num_undecided solution_index review split solution_from flagged score".split()
+)
+"""Columns that steps write into a row. One of these in a row that is not ours means something
+else and moves to ``source_NAME``, so that no step reads it as ours or writes over it."""
 
 OPEN, CLOSE = "<think>", "</think>"
 _USER = ("human", "user")
-_ASSISTANT = ("gpt", "assistant", "model", "bot")
+_ASSISTANT = ("gpt", "assistant", "model", "bot", "chatgpt")
 _RESPONSES = ("response", "generation", "generations")
+_REASONS = {"length": "length", "max_tokens": "length", "max_length": "length", "stopped": "stopped"}
+"""What servers call the reasons for ending; every other one is ``stop``."""
+
+_ATTEMPT_TEXTS = ("reasoning", "content", "answer", "finish_reason", "model")
 
 
 def layout_of(row: Row, problem_column: str | None = None) -> str | None:
-    """The layout of a row, or None where none is recognised."""
+    """The column that holds the problem, or None where none is recognised.
+
+    The first of ``LAYOUTS`` that is not null counts; ``problem_column`` goes before all.
+    """
     if problem_column is not None:
-        return "column" if problem_column in row else None
-    for name in ("problem", "question", "conversations", "messages", "prompt"):
-        if name in row:
-            return name
-    return None
+        return problem_column if problem_column in row else None
+    present = [name for name in LAYOUTS if name in row]
+    return next((name for name in present if row[name] is not None), next(iter(present), None))
 
 
 def to_row(row: Row, problem_column: str | None = None) -> tuple[str, Row]:
     """The layout's name, and the row with ``problem`` (and ``solution``, ``answer``) in our form.
 
     Raises:
-        RecordError: The row has no problem; the reason says what is missing.
+        RecordError: The row has no problem; the evidence says what is missing.
     """
     layout = layout_of(row, problem_column)
     if layout is None:
-        wanted = problem_column or "problem, question, conversations or messages"
-        raise RecordError("no_problem", f"no column {wanted}; there are {', '.join(row)[:200]}")
-    if layout in ("conversations", "messages"):
-        return layout, _from_turns(row, layout)
-    column = problem_column or layout
-    text = _text(row[column], column)
+        wanted = problem_column or f"{', '.join(LAYOUTS[:-1])} or {LAYOUTS[-1]}"
+        raise RecordError("no_problem", f"no column {wanted}; there are {_names(row)}")
+    value = row[layout]
+    solution = None
+    if isinstance(value, list):
+        text, solution = _from_turns(value, layout)
+    else:
+        text = _text(value, layout)
     made = dict(row)
+    if "problem" in row and row["problem"] != text:
+        made[free_name(row, "problem")] = row["problem"]
     made["problem"] = text
-    if column != "problem":
-        if column == "question" and isinstance(row.get("answer"), str) and "####" in row["answer"]:
-            made["source_answer"] = row["answer"]
-            made["answer"] = row["answer"].rpartition("####")[2].strip()
-            made.setdefault("solution", row["answer"])
-        if "problem" in row and row["problem"] != text:
-            made["source_problem"] = row["problem"]
+    if solution is not None and made.get("solution") is None:
+        made["solution"] = solution
+    if layout == "question":
+        _read_gsm8k(made)
     answer = made.get("answer")
     if isinstance(answer, int | float) and not isinstance(answer, bool):
         made["answer"] = str(answer)
     return layout, made
 
 
-def _from_turns(row: Row, column: str) -> Row:
-    turns = row[column]
-    if not isinstance(turns, list) or not turns:
-        raise RecordError("no_problem", f"{column} is no list of turns")
+def _names(row: Row) -> str:
+    names = ", ".join(map(str, row)) or "none"
+    return names if len(names) <= 200 else f"{names[:197]}..."
+
+
+def free_name(row: Row, name: str) -> str:
+    """``source_NAME``, with more ``source_`` before it where the row has that already."""
+    moved = f"source_{name}"
+    while moved in row:
+        moved = f"source_{moved}"
+    return moved
+
+
+def _read_gsm8k(made: Row) -> None:
+    """GSM8K's answer is a worked solution that ends in ``#### GOLD``."""
+    answer = made.get("answer")
+    if isinstance(answer, str) and "####" in answer:
+        made[free_name(made, "answer")] = answer
+        made["answer"] = answer.rpartition("####")[2].strip()
+        if made.get("solution") is None:
+            made["solution"] = answer
+
+
+def _from_turns(turns: list[Any], column: str) -> tuple[str, str | None]:
+    """The first user turn, and the first assistant turn after it."""
     user = assistant = None
     for number, turn in enumerate(turns, 1):
+        where = f"turn {number} of {column}"
         if not isinstance(turn, dict):
-            raise RecordError("no_problem", f"turn {number} of {column} is no object")
+            raise RecordError("no_problem", f"{where} is no object")
         role = turn.get("from", turn.get("role"))
         text = turn.get("value", turn.get("content"))
         if role in _USER and user is None:
-            user = _text(text, f"turn {number} of {column}")
+            user = _text(text, where)
         elif role in _ASSISTANT and user is not None and assistant is None:
             assistant = text
     if user is None:
         raise RecordError("no_problem", f"{column} has no user turn")
-    made = dict(row)
-    if "problem" in row:
-        made["source_problem"] = row["problem"]
-    made["problem"] = user
-    if isinstance(assistant, str) and assistant.strip() and "solution" not in row:
-        made["solution"] = assistant
-    return made
+    return user, assistant if isinstance(assistant, str) and assistant.strip() else None
 
 
 def _text(value: Any, where: str) -> str:
@@ -99,25 +134,69 @@ def _text(value: Any, where: str) -> str:
     return value
 
 
+def is_ours(row: Row) -> bool:
+    """Whether we exported this row: it has a key, and the identity of its own problem."""
+    key, problem = row.get("key"), row.get("problem")
+    text = problem if isinstance(problem, str) else ""
+    return isinstance(key, str) and key != "" and row.get("problem_id") == problem_id(text)
+
+
+def set_apart(row: Row) -> Row:
+    """A row that is not ours, with the columns that only have a name of ours under another."""
+    taken = {name for name in row if name in RESERVED}
+    if "attempts" in row and not _are_attempts(row["attempts"]):
+        taken.add("attempts")
+    if not taken:
+        return row
+    made: Row = {}
+    for name, value in row.items():
+        made[free_name({**row, **made}, name) if name in taken else name] = value
+    return made
+
+
+def _are_attempts(value: Any) -> bool:
+    """Whether a value has the form of our nested attempts."""
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        return False
+    ids = [(one.get("role"), one.get("sample_index")) for one in value]
+    return (
+        all(isinstance(role, str) and type(index) is int for role, index in ids)
+        and len(set(ids)) == len(ids)
+        and all(isinstance(one.get(n), str | None) for one in value for n in _ATTEMPT_TEXTS)
+    )
+
+
 def split_thought(text: str) -> tuple[str | None, str]:
-    """Reasoning and content of a response; a thought that never closes is all reasoning."""
-    before, tag, after = text.partition(OPEN)
-    body = after if tag and not before.strip() else text
-    if body is text and CLOSE not in text:
+    r"""Reasoning and content of a response; a thought that never closes is all reasoning.
+
+    Example:
+        >>> split_thought("<think>2+2=4</think>\n\nIt is 4.")
+        ('2+2=4', 'It is 4.')
+        >>> split_thought("2+2=4</think>It is 4."), split_thought("<think>hm")
+        (('2+2=4', 'It is 4.'), ('hm', ''))
+        >>> split_thought("It is 4.")
+        (None, 'It is 4.')
+    """
+    thought, closed, content = text.partition(CLOSE)
+    before, opened, inside = thought.partition(OPEN)
+    if not opened and not closed:
         return None, text.strip()
-    reasoning, closed, content = body.partition(CLOSE)
-    return reasoning.strip(), content.strip() if closed else ""
+    if not opened:
+        return thought.strip(), content.strip()
+    return inside.strip(), (before + content).strip() if closed else ""
 
 
 def attempts_in(row: Row) -> list[dict[str, Any]]:
     """Attempts made elsewhere, as teacher attempts; an empty list where the row has none.
 
-    Ours (nested ``attempts`` of an export) stay as they are. ``solution`` counts where it holds a
-    thought. The ``answer`` of an attempt is left to whoever knows the domain.
+    Ours (nested ``attempts`` of an export) stay as they are. A ``solution`` counts where it holds
+    a thought, a ``prediction`` where there is nothing else. The ``answer`` of an attempt is left
+    to whoever knows the domain. ``finish_reason`` or ``finish_reasons`` (one, or one for each
+    generation) is read; without it an attempt is taken to have ended by itself.
     """
     own = row.get("attempts")
-    if isinstance(own, list) and all(isinstance(a, dict) and "role" in a for a in own):
-        return own
+    if own and _are_attempts(own):
+        return list(own)
     texts: list[Any] = []
     for name in _RESPONSES:
         value = row.get(name)
@@ -125,23 +204,32 @@ def attempts_in(row: Row) -> list[dict[str, Any]]:
     if not any(isinstance(text, str) for text in texts):
         solution = row.get("solution")
         texts = [solution] if isinstance(solution, str) and CLOSE in solution else []
-    if not texts and isinstance(row.get("prediction"), str):
-        # an answer that was read off already: nothing is left to extract
-        given = {"reasoning": None, "content": "", "answer": row["prediction"]}
-        return [{"role": "teacher", "sample_index": 0, "finish_reason": "stop", **given}]
-    reason = row.get("finish_reason")
-    attempts = []
-    for text in texts:
+    reasons = row.get("finish_reasons") or row.get("finish_reason")
+    attempts: list[dict[str, Any]] = []
+    for place, text in enumerate(texts):
         if isinstance(text, str):
             reasoning, content = split_thought(text)
-            attempts.append(
-                {
-                    "role": "teacher",
-                    "sample_index": len(attempts),
-                    "reasoning": reasoning,
-                    "content": content,
-                    "finish_reason": reason if isinstance(reason, str) else "stop",
-                    "model": "elsewhere",
-                }
-            )
+            attempts.append(_attempt(len(attempts), reasoning, content, _reason(reasons, place)))
+    prediction = row.get("prediction")
+    if not attempts and prediction is not None and not isinstance(prediction, list | dict | bool):
+        # an answer that was read off already: nothing is left to extract
+        attempts = [_attempt(0, None, "", "stop") | {"answer": str(prediction)}]
     return attempts
+
+
+def _attempt(index: int, reasoning: str | None, content: str, reason: str) -> dict[str, Any]:
+    return {
+        "role": "teacher",
+        "sample_index": index,
+        "reasoning": reasoning,
+        "content": content,
+        "finish_reason": reason,
+        "num_tokens": None,
+        "model": "elsewhere",
+    }
+
+
+def _reason(reasons: Any, place: int) -> str:
+    if isinstance(reasons, list):
+        reasons = reasons[place] if place < len(reasons) else None
+    return _REASONS.get(reasons, "stop") if isinstance(reasons, str) else "stop"

@@ -208,7 +208,7 @@ class Figures:
                 left[drop["reason"]] += tokens[drop["key"]]
         total = sum(tokens.values())
         kept = (self._phase_total("filter") or {}).get("out", 0)
-        cost = {"teacher_tokens": teacher, "all_tokens": total}
+        cost: Summary = {"teacher_tokens": teacher, "all_tokens": total}
         if total:
             cost["left_share"] = sum(left.values()) / total
             cost["left_by_reason"] = dict(left.most_common())

@@ -3,9 +3,9 @@
 In: teacher attempts. Out: ``label``, ``confidence`` (the share of the attempts counted that give
 it; attempts without an answer, and those that a rule rejected, count against it), ``num_agree``,
 ``num_counted``, ``num_undecided`` (attempts that the grader could neither put with the label nor
-keep apart from it) and ``solution_index`` (whose attempt becomes the solution). Equivalent forms are
-one answer; an undecided comparison keeps two answers apart. Where the row has gold, the label is
-the gold, the confidence is the share of attempts that match it, and gold is never overwritten.
+keep apart from it) and ``solution_index`` (whose attempt becomes the solution). Equivalent forms
+are one answer; an undecided comparison keeps two answers apart. Where the row has gold, the label
+is the gold, the confidence is the share of attempts that match it, and gold is never overwritten.
 
 The paper takes the single attempt's answer and checks nothing; that is the case of one attempt.
 """

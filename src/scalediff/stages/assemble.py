@@ -67,7 +67,11 @@ class Assemble(SetStage):
             formats=self.config.formats,
             rows_per_shard=self.config.rows_per_shard,
             prompt=lambda problem: ctx.domain.prompt(problem, "student"),
-            about={"step": ctx.step, "domain": ctx.domain.name, "laboratory": ctx.domain.name == "nano"},
+            about={
+                "step": ctx.step,
+                "domain": ctx.domain.name,
+                "laboratory": ctx.domain.name == "nano",
+            },
         )
 
     def _assembled(self, row: Row) -> Row | Drop:
@@ -103,7 +107,7 @@ def _chosen(row: Row) -> dict[str, Any] | None:
     usable = attempts_of(row, "teacher", usable=True)
     wanted = row.get("solution_index")
     agreeing = [a for a in usable if a["sample_index"] == wanted]
-    return (agreeing or usable or [None])[0]
+    return next(iter(agreeing or usable), None)
 
 
 def _right(row: Row) -> dict[str, Any] | None:

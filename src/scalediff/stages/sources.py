@@ -92,7 +92,9 @@ class Sources(SetStage):
         config = self.config
         known = ctx.domain.benchmarks()
         location = known.get(path, path)
-        label = Path(path).name.partition(".")[0] if config.benchmark == "auto" else config.benchmark
+        label = (
+            Path(path).name.partition(".")[0] if config.benchmark == "auto" else config.benchmark
+        )
         if location.startswith(f"{ctx.domain.name}:"):
             rows: Iterator[Row | Rejected] = iter(
                 ctx.domain.sources(location, config.n or 1_000, config.seed)

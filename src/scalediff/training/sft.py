@@ -29,6 +29,7 @@ def train(job: Mapping[str, Any], progress: Callable[[int, int | None], None]) -
 
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
+    _hush_datasets()
     if job.get("threads"):
         torch.set_num_threads(int(job["threads"]))
     started = time.monotonic()
@@ -59,6 +60,13 @@ def train(job: Mapping[str, Any], progress: Callable[[int, int | None], None]) -
         "settings": {k: job[k] for k in sorted(job) if k not in ("folder", "rows", "base_model")},
     }
     _save(trainer.model, tokenizer, folder, told)
+
+
+def _hush_datasets() -> None:
+    """The progress bars of ``datasets`` are not ours to show."""
+    import datasets
+
+    datasets.disable_progress_bars()
 
 
 def _load(job: Mapping[str, Any]) -> tuple[Any, Any]:
@@ -112,7 +120,7 @@ def _trainer(
         packing=False,
         bf16=gpu,
         use_cpu=not gpu,
-        gradient_checkpointing=gpu,
+        activation_checkpointing=gpu,
         optim="adamw_torch_fused" if gpu else "adamw_torch",
         seed=job["train_seed"],
         data_seed=job["train_seed"],

@@ -78,10 +78,10 @@ def _scalars(a: Form, b: Form, leaf: Leaf) -> Verdict | None:
         return Verdict("right", "exact", "the same text")
     x, y = value(number_word(a.text)), value(number_word(b.text))
     if x is not None and y is not None:
-        verdict = _numbers(a, b, x, y)
-        if clash and verdict.value != "undecided":
+        numbers = _numbers(a, b, x, y)
+        if clash and numbers.value != "undecided":
             return Verdict("undecided", "unit", f"{a.unit} and {b.unit}")
-        return verdict
+        return numbers
     if x is not None or y is not None:
         told = words_and_number(b.text if x is not None else a.text, 0 in (x, y))
     else:
@@ -165,9 +165,7 @@ def _collections(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict | None:
     return Verdict("undecided", "shape", f"the same elements as {a.kind} and as {b.kind}")
 
 
-def _elementwise(
-    a: Sequence[str], b: Sequence[str], leaf: Leaf, depth: int
-) -> Verdict | None:
+def _elementwise(a: Sequence[str], b: Sequence[str], leaf: Leaf, depth: int) -> Verdict | None:
     if len(a) != len(b):
         return Verdict("wrong", "shape", f"{len(a)} and {len(b)} elements")
     verdicts = [_forms(read(x), read(y), leaf, depth + 1) for x, y in zip(a, b, strict=True)]
@@ -175,7 +173,7 @@ def _elementwise(
 
 
 def _all_of(verdicts: Sequence[Verdict | None]) -> Verdict | None:
-    """Wrong where one is, open where one is, undecided where one is, else right by the last rule."""
+    """Wrong where one is, else open where one is, else undecided where one is, else right."""
     for verdict in verdicts:
         if verdict is not None and verdict.value == "wrong":
             return verdict

@@ -20,6 +20,8 @@ MAX_CONTENT = 200_000
 
 _MAX_SAID = 200
 """An answer said in a sentence is at most so long; what is longer is an explanation."""
+_MAX_SHOWN = 1_000
+"""Characters behind an announcement that are looked at."""
 
 _BOX = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])\s*")
 _BARE = re.compile(r"\\[A-Za-z]+|[-+]?\d[\d.,]*\d|[^\s{}$\\]")
@@ -34,12 +36,14 @@ _SAYS = re.compile(
     r"[\s*:=]*(?:(?:therefore|thus|simply|then|just|exactly|equal to|given by)\s+)?([^\n]+)",
     re.IGNORECASE,
 )
-_MATHS = re.compile(r"\$\$?(.+?)\$\$?(?!\d)|\\\((.+?)\\\)|\\\[(.+?)\\\]")
+_MATHS = re.compile(r"\$\$?(.+?)\$\$?(?!\d)|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
 _EXPLAINED = re.compile(
     r"(?<=\S)(?:\.(?=\s+[A-Z\\$])|\s+(?:because|since|as|so|which|where|when)\b|,\s+(?:since|so|as"
     r"|because|which)\b|<\|)"
 )
-_NO_ANSWER = re.compile(r"(?:not|unclear|unknown|as follows|below|above|obtained|found)\b", re.IGNORECASE)
+_NO_ANSWER = re.compile(
+    r"(?:not|unclear|unknown|as follows|below|above|obtained|found)\b", re.IGNORECASE
+)
 
 
 def extract(content: str) -> str | None:
@@ -62,10 +66,8 @@ def extract(content: str) -> str | None:
         last = hashes[-1]
         if not content[last.end() :].strip() or _VALUE_LIKE.match(last[1]):
             return _cleaned(last[1])
-    said = None
-    for said in _SAYS.finditer(content):
-        pass
-    return _said(said[1]) if said else None
+    starts = [said.start(1) for said in _SAYS.finditer(content)]
+    return _said(content[starts[-1] :]) if starts else None
 
 
 def gold_answer(gold: str) -> str:
@@ -117,12 +119,13 @@ def _box(content: str, match: re.Match[str]) -> tuple[int, int, str]:
 
 
 def _said(text: str) -> str | None:
-    """The answer at the beginning of the rest of a sentence that announces it."""
-    text = text.strip().lstrip("*_: ")
+    """The answer at the beginning of what follows its announcement."""
+    text = text[:_MAX_SHOWN].strip().lstrip("*_: ")
     if _NO_ANSWER.match(text):
         return None
     if (found := _MATHS.match(text)) and not re.match(r"\$\d[\d.,]*(?:\s|\W*$)", text):
-        return _cleaned(next(group for group in found.groups() if group))
+        return _cleaned(" ".join(next(group for group in found.groups() if group).split()))
+    text = text.partition("\n")[0]
     if found := _EXPLAINED.search(text):
         text = text[: found.start()]
     return _cleaned(text)

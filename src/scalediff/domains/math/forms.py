@@ -67,9 +67,49 @@ _SCALES = {
     "trillion": 10**12,
 }
 _NO_UNITS = frozenset(
-    "and or mod modulo to pi sqrt sin cos tan log ln exp max min factorial squared cubed base "
-    "times plus minus half halves third thirds quarter quarters over root if where for when "
-    "than at least most about approximately choose".split()
+    [
+        "and",
+        "or",
+        "mod",
+        "modulo",
+        "to",
+        "pi",
+        "sqrt",
+        "sin",
+        "cos",
+        "tan",
+        "log",
+        "ln",
+        "exp",
+        "max",
+        "min",
+        "factorial",
+        "squared",
+        "cubed",
+        "base",
+        "times",
+        "plus",
+        "minus",
+        "half",
+        "halves",
+        "third",
+        "thirds",
+        "quarter",
+        "quarters",
+        "over",
+        "root",
+        "if",
+        "where",
+        "for",
+        "when",
+        "than",
+        "at",
+        "least",
+        "most",
+        "about",
+        "approximately",
+        "choose",
+    ]
 )
 _SHORT_UNITS = {
     "cm": "centimeter",
@@ -95,9 +135,30 @@ _SHORT_UNITS = {
     "centimetre": "centimeter",
     "metre": "meter",
 }
-_SMALL_WORDS = frozenset("of a an in per on by the km kg cm mm".split())
-_GLUED = frozenset("cm mm km kg mg ml mL ft lb lbs oz mph am pm th st nd rd".split())
-_ORDINALS = frozenset("th st nd rd".split())
+_SMALL_WORDS = frozenset(["of", "a", "an", "in", "per", "on", "by", "the", "km", "kg", "cm", "mm"])
+_GLUED = frozenset(
+    [
+        "cm",
+        "mm",
+        "km",
+        "kg",
+        "mg",
+        "ml",
+        "mL",
+        "ft",
+        "lb",
+        "lbs",
+        "oz",
+        "mph",
+        "am",
+        "pm",
+        "th",
+        "st",
+        "nd",
+        "rd",
+    ]
+)
+_ORDINALS = frozenset(["th", "st", "nd", "rd"])
 
 _BRACKETS: dict[str, Kind] = {
     r"\{\}": "set",
@@ -107,7 +168,9 @@ _BRACKETS: dict[str, Kind] = {
     "(]": "mixed",
 }
 _COMMA = re.compile(r"[,;]\s*(?:\\text\s*\{\s*(?:and|or)\s*\}|(?:and|or)\s)?\s*")
-_AND = re.compile(r"[,;]?\s*(?:\\text\s*\{\s*(?:and|or)\s*\}|(?:\s|(?<=\d))(?:and|or)\s)\s*|[,;]\s*")
+_AND = re.compile(
+    r"[,;]?\s*(?:\\text\s*\{\s*(?:and|or)\s*\}|(?:\s|(?<=\d))(?:and|or)\s)\s*|[,;]\s*"
+)
 _CUP = re.compile(r"\\cup(?![A-Za-z])")
 _PLUS_MINUS = re.compile(r"\\pm(?![A-Za-z])")
 _GROUPED_NUMBER = re.compile(r"[-+]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?")
@@ -135,6 +198,11 @@ def _read(text: str, name: str) -> Form:
 
 
 def _named(text: str) -> tuple[str, str]:
+    """The text without a name and an equals sign before it; of true arithmetic the result."""
+    sides = text.split("=")
+    results = [value(side) for side in sides]
+    if len(sides) > 1 and results[0] is not None and len(set(results)) == 1:
+        return sides[-1].strip(), ""
     found = _NAME.match(text)
     if found and "=" not in text[found.end() :]:
         return text[found.end() :], plain(found[1])
@@ -166,7 +234,7 @@ def _listed(text: str, name: str) -> Form | None:
     parts = split_top(text, _AND)
     if parts and len(parts) > 1 and all(parts):
         return Form(text, "list", tuple(parts), name)
-    if len(_PLUS_MINUS.findall(text)) == 1 and not parts == []:
+    if len(_PLUS_MINUS.findall(text)) == 1 and parts:
         both = tuple(_PLUS_MINUS.sub(sign, text).strip().removeprefix("+") for sign in "+-")
         return Form(text, "list", both, name)
     return None

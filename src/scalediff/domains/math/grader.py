@@ -13,6 +13,7 @@ import multiprocessing
 import threading
 from collections import OrderedDict
 from concurrent.futures import Future, TimeoutError
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from typing import Any
 
@@ -29,6 +30,7 @@ MAX_CHARACTERS = 2_000
 
 _CACHED = 20_000
 _TASKS_A_PROCESS = 2_000
+_STARTS = 3
 
 
 class Grader:
@@ -40,9 +42,7 @@ class Grader:
         memory_bytes: What a process may map before a pair fails and is undecided.
     """
 
-    def __init__(
-        self, seconds: float = 5.0, workers: int = 2, memory_bytes: int = 2 << 30
-    ) -> None:
+    def __init__(self, seconds: float = 5.0, workers: int = 2, memory_bytes: int = 2 << 30) -> None:
         self._seconds = seconds
         self._workers = workers
         self._memory_bytes = memory_bytes
@@ -59,7 +59,7 @@ class Grader:
         r"""Whether two answers are the same; a timeout or a crash is undecided, never wrong.
 
         Raises:
-            PrerequisiteError: math-verify or pebble is not installed and the pair needs it.
+            PrerequisiteError: The pair needs a process and none can be started.
 
         Example:
             verdict = await Grader().grade_pair("0.5", r"\frac{1}{2}")
@@ -72,18 +72,42 @@ class Grader:
         return await self._in_pool(a, b)
 
     async def _in_pool(self, a: str, b: str) -> Verdict:
-        """Ask a process; pairs in flight are shared, whichever event loop asks."""
+        """Ask a process; a pool that broke while it was idle is started afresh."""
+        for _ in range(_STARTS):
+            pool, future = self._ask(a, b)
+            await _done(future)
+            if future.cancelled() or not isinstance(future.exception(), BrokenProcessPool):
+                return self._verdict(future)
+            self._drop_pool(pool)
+        raise PrerequisiteError(
+            "the grader's processes do not start; in a script of your own, put the call under "
+            "if __name__ == '__main__':"
+        )
+
+    def _ask(self, a: str, b: str) -> tuple[Any, Future[Verdict]]:
+        """The pool and the future of a pair; equal pairs share one, whichever loop asks."""
         with self._lock:
             future = self._known.get((a, b))
-            if future is None:
-                future = self._start().schedule(judge, args=(a, b), timeout=self._seconds)
-                self._known[a, b] = future
-                if len(self._known) > _CACHED:
-                    self._known.popitem(last=False)
-            else:
+            if future is not None:
                 self._known.move_to_end((a, b))
-        await _done(future)
-        return self._verdict(future)
+                return self._pool, future
+            if self._pool is not None and not self._pool.active:
+                self._pool = None
+            future = self._start().schedule(judge, args=(a, b), timeout=self._seconds)
+            self._known[a, b] = future
+            if len(self._known) > _CACHED:
+                self._known.popitem(last=False)
+            return self._pool, future
+
+    def _drop_pool(self, pool: Any) -> None:
+        with self._lock:
+            if self._pool is pool:
+                self._pool = None
+            self._known = OrderedDict(
+                (pair, future)
+                for pair, future in self._known.items()
+                if not (future.done() and not future.cancelled() and future.exception())
+            )
 
     def _verdict(self, future: Future[Verdict]) -> Verdict:
         if future.cancelled():

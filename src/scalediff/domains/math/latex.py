@@ -82,6 +82,7 @@ _SYNONYMS = {
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
 _SHORT_FRACTION = re.compile(r"\\frac\s*(\d|[a-z]|\{[^{}]*\})\s*(\d|[a-z]|\{[^{}]*\})")
 _SHORT_ROOT = re.compile(r"\\sqrt\s*(\d|[a-z](?![a-z]))")
+_BOLD_NUMBER = re.compile(r"\\text\s*\{([-+\d\s.,/]*\d[-+\d\s.,/]*)\}")
 _ONE_SIGN = re.compile(r"([\^_])\{([A-Za-z0-9])\}")
 _GAP = re.compile(r"(\\[A-Za-z]+) (?=[A-Za-z])| ")
 
@@ -104,6 +105,7 @@ def tidy(text: str) -> str:
     text = _DELIMITERS.sub(" ", text)
     text = _SPACES.sub(" ", text)
     text = _COMMAND.sub(_command, text)
+    text = _BOLD_NUMBER.sub(lambda m: "".join(m[1].split()), text)
     text = _SHORT_FRACTION.sub(_fraction, text)
     text = _SHORT_ROOT.sub(r"\\sqrt{\1}", text)
     text = " ".join(text.split())

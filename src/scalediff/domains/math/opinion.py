@@ -1,9 +1,10 @@
 r"""What the grader's worker process does: math-verify, and numbers as a second opinion.
 
 Only ever run in a process that can be killed: a text such as ``5^{5^{5^{5}}}`` never ends. The
-second opinion (``values.py``) evaluates both sides to many digits and decides whenever it can, since math-verify rounds to six decimals and so takes ``10^{-20}`` for
-``10^{-30}``. Where it cannot (relations, sets), math-verify's word counts only if it read both
-texts wholly: it silently reads ``2+`` as ``2``.
+second opinion (``values.py``) evaluates both sides to many digits and decides whenever it can,
+since math-verify rounds to six decimals and so takes ``10^{-20}`` for ``10^{-30}``. Where it cannot
+(relations, sets), math-verify's word counts only if it read both texts wholly: it silently reads
+``2+`` as ``2``.
 """
 
 from __future__ import annotations
@@ -19,10 +20,76 @@ from scalediff.domains.math.forms import Form
 from scalediff.domains.math.values import compare_values, is_rounding
 
 _COMMANDS = frozenset(
-    "frac sqrt cdot times div pm pi infty theta alpha beta gamma delta lambda mu phi varphi omega "
-    "rho sigma tau epsilon sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh ln log exp "
-    "binom le ge lt gt ne cup cap in begin end lfloor rfloor lceil rceil overline circ text "
-    "mathbb emptyset setminus infinity sum prod det gcd lcm mid vert lvert rvert".split()
+    [
+        "frac",
+        "sqrt",
+        "cdot",
+        "times",
+        "div",
+        "pm",
+        "pi",
+        "infty",
+        "theta",
+        "alpha",
+        "beta",
+        "gamma",
+        "delta",
+        "lambda",
+        "mu",
+        "phi",
+        "varphi",
+        "omega",
+        "rho",
+        "sigma",
+        "tau",
+        "epsilon",
+        "sin",
+        "cos",
+        "tan",
+        "cot",
+        "sec",
+        "csc",
+        "arcsin",
+        "arccos",
+        "arctan",
+        "sinh",
+        "cosh",
+        "tanh",
+        "ln",
+        "log",
+        "exp",
+        "binom",
+        "le",
+        "ge",
+        "lt",
+        "gt",
+        "ne",
+        "cup",
+        "cap",
+        "in",
+        "begin",
+        "end",
+        "lfloor",
+        "rfloor",
+        "lceil",
+        "rceil",
+        "overline",
+        "circ",
+        "text",
+        "mathbb",
+        "emptyset",
+        "setminus",
+        "infinity",
+        "sum",
+        "prod",
+        "det",
+        "gcd",
+        "lcm",
+        "mid",
+        "vert",
+        "lvert",
+        "rvert",
+    ]
 )
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
 _RELATION = re.compile(r"[=<>]|\\(?:le|ge|lt|gt|ne)(?![A-Za-z])")
@@ -95,8 +162,10 @@ def _whole(text: str, expression: Any) -> bool:
         return False
     rest = _COMMAND.sub(" ", _GROUPS.sub(" ", text))
     names = {str(symbol) for symbol in getattr(expression, "free_symbols", ())}
-    letters = {sign for name in names for sign in name} | set("eidf")
-    return all(sign in letters for sign in rest if sign.isalpha())
+    # math-verify lowers single letters, so R and r in one text are no longer told apart
+    letters = {sign.lower() for name in names for sign in name} | set("eidf")
+    used = {sign for sign in rest if sign.isalpha()}
+    return all(s.lower() in letters for s in used) and len({s.lower() for s in used}) == len(used)
 
 
 def _by_math_verify(x: Any, y: Any, certain_wrong: bool) -> Verdict:

@@ -9,9 +9,7 @@ from scalediff.core.errors import RecipeError
 PROMPTS_VERSION = "1"
 """Raised whenever a prompt changes; part of the domain's version and so of every step's key."""
 
-STEP_BY_STEP = (
-    "Please reason step by step, and put your final answer within \\boxed{}.\n{problem}"
-)
+STEP_BY_STEP = "Please reason step by step, and put your final answer within \\boxed{}.\n{problem}"
 """Released script ``solution_distill_vllm.py``: instruction, new line, problem, one user turn."""
 
 LAST_LINE = (

@@ -6,6 +6,7 @@ relative to their size; nothing is simplified. Only ever run in the grader's wor
 
 from __future__ import annotations
 
+import itertools
 import random
 from fractions import Fraction
 from typing import Any, Literal
@@ -13,7 +14,7 @@ from typing import Any, Literal
 from scalediff.domains.math.compare import rounds_to
 
 Finding = Literal["equal", "different", "mixed", "renamed", "too_large", "unknown"]
-"""``mixed``: equal at some points only, as functions of whole numbers are; ``renamed``: equal when
+"""``mixed``: equal for positive or for whole numbers only; ``renamed``: equal when
 a variable is given the other side's name; ``unknown``: nothing here has values."""
 
 _DIGITS = 120
@@ -65,21 +66,28 @@ def _names(*expressions: Any) -> list[str]:
 
 def _at_points(x: Any, y: Any) -> Finding:
     names = _names(x, y)
-    found = []
-    points = _points(names) if names else [{}]
+    if not names:
+        return _compare_at(x, y, [{}])[0]
+    groups = [_compare_at(x, y, points) for points in _points(names)]
+    found = [finding for group in groups for finding in group if finding != "unknown"]
+    if len(found) < _MIN_POINTS:
+        return "unknown"
+    if set(found) == {"equal"}:
+        return "equal"
+    if "different" not in found:
+        return "too_large"
+    if any(set(group) == {"equal"} for group in groups):
+        return "mixed"
+    return "renamed" if _renamed(x, y) else "different"
+
+
+def _compare_at(x: Any, y: Any, points: list[dict[str, Any]]) -> list[Finding]:
+    found: list[Finding] = []
     for point in points:
         one, other = _evaluate(x, point), _evaluate(y, point)
-        if one is not None and other is not None:
-            found.append(_close(one, other))
-    if len(found) < min(_MIN_POINTS, len(points)):
-        return "unknown"
-    if "too_large" in found and "different" not in found:
-        return "too_large"
-    if "equal" in found and "different" in found:
-        return "mixed"
-    if found[0] == "different" and _renamed(x, y):
-        return "renamed"
-    return found[0]
+        known = one is not None and other is not None
+        found.append(_close(one, other) if known else "unknown")
+    return found
 
 
 def _renamed(x: Any, y: Any) -> bool:
@@ -91,17 +99,26 @@ def _renamed(x: Any, y: Any) -> bool:
     return _at_points(x.subs(ours[0], theirs[0]), y) == "equal"
 
 
-def _points(names: list[str]) -> list[dict[str, Any]]:
-    """Fixed points: fractions of both signs, and whole numbers for what lives on those alone."""
+def _points(names: list[str]) -> list[list[dict[str, Any]]]:
+    """Fixed points in three groups: positive fractions, fractions of both signs, whole numbers.
+
+    Expressions that are equal for positive or for whole numbers alone agree in one group only.
+    """
     from sympy import Integer, Rational
 
     rng = random.Random(20_250_921)
 
-    def fraction() -> Any:
-        return Rational(rng.choice((-1, 1, 1)) * rng.randint(5, 97), rng.choice((7, 11, 13)))
+    def point(signs: tuple[int, ...]) -> dict[str, Any]:
+        above, below = (17, 19, 23, 29, 31, 37, 41, 43), (7, 11, 13)
+        return {
+            n: Rational(rng.choice(signs) * rng.choice(above), rng.choice(below)) for n in names
+        }
 
-    fractions = [{name: fraction() for name in names} for _ in range(4)]
-    return fractions + [{name: Integer(rng.randint(2, 9)) for name in names} for _ in range(3)]
+    return [
+        [point((1,)) for _ in range(3)],
+        [point((-1,)), point((-1, 1)), point((-1, 1))],
+        [{name: Integer(rng.randint(2, 9)) for name in names} for _ in range(3)],
+    ]
 
 
 def _evaluate(x: Any, point: dict[str, Any]) -> Any:
@@ -131,7 +148,7 @@ def _same_equation(x: Any, y: Any) -> bool:
     """Whether the two sides' differences are in one constant ratio."""
     left, right = x.lhs - x.rhs, y.lhs - y.rhs
     ratios = []
-    for point in _points(_names(left, right)):
+    for point in itertools.chain(*_points(_names(left, right))):
         one, other = _evaluate(left, point), _evaluate(right, point)
         if one is not None and other is not None and one != 0 and other != 0:
             ratios.append(one / other)

@@ -10,11 +10,49 @@ _TEXT = re.compile(r"\\text\s*\{([^{}]*)\}")
 _CHOICE = re.compile(r"\(?([A-J])\)?[.:]?|\(([A-J])\)[.:]?\s*\S.*")
 _WORDS = re.compile(r"[^\W\d_]+(?:[ '-]+[^\W\d_]+)*")
 
-_NUMBERS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
-    "fifteen sixteen seventeen eighteen nineteen twenty"
-).split()
-_MATH_NAMES = frozenset("sin cos tan cot sec csc log exp det gcd lcm mod max min inf arg".split())
+_NUMBERS = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+    "twenty",
+]
+_MATH_NAMES = frozenset(
+    [
+        "sin",
+        "cos",
+        "tan",
+        "cot",
+        "sec",
+        "csc",
+        "log",
+        "exp",
+        "det",
+        "gcd",
+        "lcm",
+        "mod",
+        "max",
+        "min",
+        "inf",
+        "arg",
+    ]
+)
 _NOTHING = frozenset({"none", "nothing", "no solution", "no solutions", "empty set", "no"})
 
 
@@ -40,7 +78,7 @@ def number_word(text: str) -> str:
 
 
 def choice(text: str) -> str | None:
-    """The letter of a multiple-choice answer: ``C``, ``(C)``, ``(C) 12``; None for anything else."""
+    """The letter of a multiple-choice answer (``C``, ``(C)``, ``(C) 12``), or None."""
     found = _CHOICE.fullmatch(unwrapped(text))
     return (found[1] or found[2]) if found else None
 
@@ -55,7 +93,7 @@ def words(text: str) -> str | None:
         return None
     if not _TEXT.search(text):
         folded = inner.casefold()
-        short = max(len(part) for part in folded.split()) < 3 and folded != "no"
+        short = max(len(part) for part in re.split(r"[ '-]+", folded)) < 3 and folded != "no"
         if short or folded in _MATH_NAMES:
             return None
     return " ".join(inner.replace("-", " ").casefold().split())

@@ -1,7 +1,7 @@
 """The laboratory: ``MathDomain`` with other prompts, problems of its own and an audit.
 
-The grader tested here is the grader shipped. The oracle (``audit``) reads a problem's text and never
-takes part in the line.
+The grader tested here is the grader shipped. The oracle (``audit``) reads a problem's text and
+never takes part in the line.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from scalediff.domains.nano.chat import user_turn
 from scalediff.domains.nano.pretrain import Pair, Schedule
-from scalediff.domains.nano.world import LEVELS, at_once_response, make_problem, thinking_response
+from scalediff.domains.nano.world import LEVELS, NanoProblem, make_problem, thinking_response
 
 AT_ONCE_PREFIX = "<think>\n\n</think>\n\n"
 """What the Qwen3-style template appends with ``enable_thinking=false``."""
@@ -25,41 +25,40 @@ class Base:
     Attributes:
         name: Its name in `scalediff.domains.nano.models.MODELS`.
         draw: Draws one prompt with its response.
-        schedule: How long and how fast to train.
+        phases: How long and how fast to train, one schedule after the other, each with a fresh
+            optimiser, on one stream of data.
         seed: Seed of the weights; the data's is one more.
         recipe: The same in words, for the model card.
     """
 
     name: str
     draw: Callable[[random.Random], Pair]
-    schedule: Schedule
+    phases: tuple[Schedule, ...]
     seed: int
     recipe: str
 
 
-def thinking_pair(rng: random.Random, weights: tuple[float, ...]) -> Pair:
+def thinking_pair(problem: NanoProblem) -> Pair:
     """A problem with its thinking response."""
-    problem = make_problem(rng, rng.choices(LEVELS, weights)[0])
     return user_turn(problem.problem), thinking_response(problem)
 
 
-def at_once_pair(rng: random.Random, weights: tuple[float, ...]) -> Pair:
+def at_once_pair(problem: NanoProblem) -> Pair:
     """A problem with its answer at once; the empty thought belongs to the prompt."""
-    problem = make_problem(rng, rng.choices(LEVELS, weights)[0])
-    response = at_once_response(problem)
-    return user_turn(problem.problem) + AT_ONCE_PREFIX, response.removeprefix(AT_ONCE_PREFIX)
+    return user_turn(problem.problem) + AT_ONCE_PREFIX, problem.final
 
 
 def _draw_teacher(rng: random.Random) -> Pair:
     if rng.random() < 0.78:
-        return thinking_pair(rng, (1,) * 8)
-    return at_once_pair(rng, (8, 4, 1, 1, 1, 1, 1, 1))
+        return thinking_pair(make_problem(rng, rng.choice(LEVELS)))
+    level = rng.choices(LEVELS, (8, 4, 1, 1, 1, 1, 1, 1))[0]
+    return at_once_pair(make_problem(rng, level))
 
 
 def _draw_student(rng: random.Random) -> Pair:
     if rng.random() < 0.7:
-        return thinking_pair(rng, (1,) * 8)
-    return at_once_pair(rng, (0, 0, 1, 1, 1, 1, 1, 1))
+        return thinking_pair(make_problem(rng, rng.choice(LEVELS)))
+    return at_once_pair(make_problem(rng, rng.choice(range(3, 9))))
 
 
 def _draw_generator(rng: random.Random) -> Pair:
@@ -71,14 +70,14 @@ BASES = (
     Base(
         "teacher",
         _draw_teacher,
-        Schedule(steps=4500),
+        (Schedule(steps=4500),),
         11,
         "78 % thinking at all levels alike, 22 % answers at once, mostly of levels 1 and 2",
     ),
     Base(
         "student",
         _draw_student,
-        Schedule(steps=1500, decay=0.0),
+        (Schedule(steps=1500, decay=0.0), Schedule(steps=250, decay=0.0)),
         21,
         "70 % thinking at all levels alike, 30 % answers at once of levels 3 to 8; "
         "constant learning rate, stopped in the middle of its breakthrough",
@@ -86,7 +85,7 @@ BASES = (
     Base(
         "generator",
         _draw_generator,
-        Schedule(steps=1200, batch=64),
+        (Schedule(steps=1200, batch=64),),
         31,
         "problems alone, after the bare user turn; 70 % of them of levels 1 and 2",
     ),

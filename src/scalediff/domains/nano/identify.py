@@ -1,8 +1,9 @@
 """The identifier, made by AdaptThink's decision rule (arXiv 2505.13417) from sampled pass rates.
 
-A copy of the teacher learns to answer at once; its pass rates with and without thinking label
-each problem, and the first token of its response is then trained on the labels. AdaptThink gets
-there by reinforcement learning on whole responses; the rule decided by is the same.
+A copy of the teacher learns to answer at once. The pass rate of the frozen teacher with thinking
+(AdaptThink's reference) and of the copy without label each problem, and the first token of the
+copy's response is then trained on the labels. AdaptThink gets there by reinforcement learning on
+whole responses; the rule decided by is the same.
 """
 
 import random
@@ -10,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scalediff.domains.nano.bases import at_once_pair, thinking_pair
 from scalediff.domains.nano.chat import user_turn
 from scalediff.domains.nano.pretrain import (
     Model,
@@ -23,7 +23,13 @@ from scalediff.domains.nano.pretrain import (
 )
 from scalediff.domains.nano.sampling import respond, right
 from scalediff.domains.nano.tokenizer import END_THINK
-from scalediff.domains.nano.world import NanoProblem, make_problems
+from scalediff.domains.nano.world import (
+    LEVELS,
+    NanoProblem,
+    make_problem,
+    make_problems,
+    thinking_response,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -55,8 +61,8 @@ class Labelled:
 
     Attributes:
         problem: The problem.
-        thinking: Share of right answers with thinking.
-        at_once: Share of right answers at once.
+        thinking: Share of right answers of the teacher, thinking.
+        at_once: Share of right answers of its copy, at once.
     """
 
     problem: NanoProblem
@@ -83,28 +89,28 @@ def learn_at_once(
 
     def draw(rng: random.Random) -> Pair:
         if rng.random() < 0.85:
-            prompt, response = at_once_pair(rng, (12, 4, 1, 1, 1, 1, 1, 1))
-            return prompt.partition("<think>")[0] + "<think>\n", f"{END_THINK}\n\n{response}"
-        prompt, response = thinking_pair(rng, (1,) * 8)
-        return prompt + "<think>\n", response.removeprefix("<think>\n")
+            problem = make_problem(rng, rng.choices(LEVELS, (12, 4, 1, 1, 1, 1, 1, 1))[0])
+            return open_prompt(problem.problem), f"{END_THINK}\n\n{problem.final}"
+        problem = make_problem(rng, rng.choices(LEVELS)[0])
+        return open_prompt(problem.problem), thinking_response(problem).removeprefix("<think>\n")
 
     rows = batches(draw, tokenizer, schedule.batch, _SEED)
     return train(model, tokenizer, rows, schedule)
 
 
 def measure_pass_rates(
-    model: Model, tokenizer: "PreTrainedTokenizerFast", n: int, seed: int
+    teacher: Model, model: Model, tokenizer: "PreTrainedTokenizerFast", n: int, seed: int
 ) -> list[Labelled]:
-    """Sample both ways on n problems of the world."""
+    """Sample the frozen teacher thinking, and its copy answering at once, on n problems."""
     import torch
 
     torch.manual_seed(seed)
     problems = make_problems(n, seed, LABEL_WEIGHTS)
+    repeated = [p for p in problems for _ in range(SAMPLES)]
     rates = []
-    for prefix in ("", f"{END_THINK}\n\n"):
-        prompts = [open_prompt(p.problem) + prefix for p in problems for _ in range(SAMPLES)]
-        repeated = [p for p in problems for _ in range(SAMPLES)]
-        marks = right(respond(model, tokenizer, prompts, TEMPERATURE), repeated)
+    for solver, ending in ((teacher, ""), (model, f"<think>\n{END_THINK}\n\n")):
+        prompts = [user_turn(p.problem) + ending for p in repeated]
+        marks = right(respond(solver, tokenizer, prompts, TEMPERATURE), repeated)
         rates.append([sum(marks[i : i + SAMPLES]) / SAMPLES for i in range(0, len(marks), SAMPLES)])
     return [Labelled(*row) for row in zip(problems, *rates, strict=True)]
 

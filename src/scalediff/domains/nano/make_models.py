@@ -9,6 +9,7 @@ import argparse
 import dataclasses
 import multiprocessing
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,21 +49,28 @@ def make_base(base: Base, folder: Path, scale: float = 1.0) -> None:
     torch.set_num_threads(1)
     tokenizer = build_tokenizer(QWEN3_STYLE)
     model = new_model(tokenizer, base.seed)
-    schedule = scaled(base.schedule, scale)
-    started = time.monotonic()
-    rows = batches(base.draw, tokenizer, schedule.batch, base.seed + 1)
-    tokens = train(model, tokenizer, rows, schedule, _Teller(base.name, schedule.steps))
-    record = describe_base(base, schedule, tokens, time.monotonic() - started)
+    phases = [scaled(phase, scale) for phase in base.phases]
+    started, tokens = time.monotonic(), 0
+    rows = batches(base.draw, tokenizer, phases[0].batch, base.seed + 1)
+    for number, phase in enumerate(phases, 1):
+        tell = _Teller(f"{base.name}, phase {number}", phase.steps)
+        tokens += train(model, tokenizer, rows, phase, tell)
+    record = describe_base(base, phases, tokens, time.monotonic() - started)
     finish_base(base, model, tokenizer, record, folder)
 
 
-def describe_base(base: Base, schedule: Schedule, tokens: int, seconds: float) -> dict[str, object]:
+def describe_base(
+    base: Base, phases: Sequence[Schedule], tokens: int, seconds: float
+) -> dict[str, object]:
     """What a base's card says of its making."""
+    ways = [
+        f"{p.steps} steps of {p.batch} rows, peak rate {p.lr}, {p.warmup} of warmup, "
+        + (f"linear decay over the last {100 * p.decay:.0f} %" if p.decay else "no decay")
+        for p in phases
+    ]
     return {
-        "data": f"{base.recipe}; drawn as it goes, nothing twice by intention",
-        "steps": f"{schedule.steps} of {schedule.batch} rows, {tokens:,} tokens",
-        "optimiser": f"AdamW, peak rate {schedule.lr}, {schedule.warmup} steps of warmup, linear "
-        f"decay over the last {100 * schedule.decay:.0f} %",
+        "data": f"{base.recipe}; drawn as it goes from the world, with its own solutions",
+        "training": f"AdamW, {'; then, with a fresh optimiser, '.join(ways)}; {tokens:,} tokens",
         "seeds": f"weights {base.seed}, data {base.seed + 1}",
         "time": f"{seconds:,.0f} s on one thread of a shared two-core machine",
     }
@@ -89,11 +97,12 @@ def make_identifier(teacher: Path, folder: Path, scale: float = 1.0) -> None:
 
     torch.set_num_threads(1)
     tokenizer = build_tokenizer(R1_STYLE)
+    reference = AutoModelForCausalLM.from_pretrained(teacher)
     model = AutoModelForCausalLM.from_pretrained(teacher)
     started = time.monotonic()
     tokens = identify.learn_at_once(model, tokenizer, scaled(identify.AT_ONCE_SCHEDULE, scale))
     count = max(48, round(LABELLED * scale))
-    labelled = identify.measure_pass_rates(model, tokenizer, count, _LABEL_SEED)
+    labelled = identify.measure_pass_rates(reference, model, tokenizer, count, _LABEL_SEED)
     cut = len(labelled) * 5 // 6
     first = scaled(identify.FIRST_TOKEN_SCHEDULE, scale)
     tokens += identify.learn_first_token(model, tokenizer, labelled[:cut], first)
@@ -102,8 +111,8 @@ def make_identifier(teacher: Path, folder: Path, scale: float = 1.0) -> None:
         "start": "nano:teacher",
         "at once": f"{scaled(identify.AT_ONCE_SCHEDULE, scale).steps} steps of mostly answers at "
         "once, mostly of level 1, so that simple problems need no thought",
-        "labels": f"{count} problems, {identify.SAMPLES} samples each with and without thinking "
-        f"at temperature {identify.TEMPERATURE}; simple where answering at once is right at "
+        "labels": f"{count} problems, {identify.SAMPLES} samples each of the teacher thinking and of "
+        f"its copy at once, at temperature {identify.TEMPERATURE}; simple where answering at once is right at "
         f"least as often as thinking, less {identify.DELTA}",
         "first token": f"{first.steps} steps of {first.batch} on five sixths of the labels",
         "seeds": f"data 41 and 42, labels {_LABEL_SEED}",

@@ -63,7 +63,7 @@ def build_tokenizer(chat_template: str) -> "PreTrainedTokenizerFast":
     backend.add_tokens(
         [AddedToken(t, normalized=False) for t in (THINK, END_THINK, *world_tokens())]
     )
-    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+    return PreTrainedTokenizerFast(
         tokenizer_object=backend,
         eos_token=IM_END,
         pad_token=PAD,

@@ -40,6 +40,7 @@ CASES = [
     ("The final answer is $18.", "$18"),
     ("So the answer is $3.50 per day.", "$3.50 per day"),
     ("The answer is:\n\n$$5$$", "5"),
+    ("The answer is:\n$$\n\\frac{1}{2}\n$$\nDone.", r"\frac{1}{2}"),
     ("The answer to the problem is 42.", "42"),
     (r"The answer is \(x=3\).", "x=3"),
     ("The answer is (B).", "(B)"),

@@ -1,11 +1,13 @@
 """A table of pairs, most of them as they stand in MATH, GSM8K, AIME and OlympiadBench."""
 
 import asyncio
+import os
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scalediff.core.errors import PrerequisiteError
 from scalediff.domains.math.compare import compare
 from scalediff.domains.math.grader import MAX_CHARACTERS, Grader
 
@@ -26,6 +28,9 @@ EXACT = [
     (r"\frac{1}{2}", r"\frac{1}{3}", "wrong"),
     (r"0.\overline{3}", r"\frac13", "right"),
     (r"2\frac{3}{2}", "3", None),
+    (r"\mathbf{1 4 4 0}", "1440", "right"),
+    (r"120 \cdot 12 = 1440", "1440", "right"),
+    ("1+1=3", "3", None),
     # thousands
     ("1,234", "1234", "right"),
     ("1{,}234", "1234", "right"),
@@ -128,6 +133,10 @@ SYMBOLIC = [
     (r"1\pm\sqrt{19}", r"1-\sqrt{19}, 1+\sqrt{19}", "right"),
     ("x^2+2x+1", "(x+1)^2", "right"),
     ("p-q", "q-p", "wrong"),
+    ("2n", "2", "wrong"),
+    ("x^2", "x^3", "wrong"),
+    ("3R^2", "3 R^{2}", "right"),
+    ("R-r", "0", "undecided"),
     ("3+4i", "4i+3", "right"),
     (r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", r"\begin{bmatrix}1&2\\3&4\end{bmatrix}", "right"),
     (r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", r"\begin{pmatrix}1&2\\3&5\end{pmatrix}", "wrong"),
@@ -202,6 +211,28 @@ def test_arithmetic_starts_no_process_and_a_grader_serves_several_event_loops():
     assert not grader.started
     asyncio.run(grader.close())
     asyncio.run(grader.close())
+
+
+def test_processes_that_do_not_start_are_an_error_and_never_a_verdict(monkeypatch):
+    from pebble import ProcessPool
+
+    monkeypatch.setattr("scalediff.domains.math.grader.start_worker", os.abort)
+    started = []
+    monkeypatch.setattr(
+        "pebble.ProcessPool", lambda *a, **k: started.append(1) or ProcessPool(*a, **k)
+    )
+    grader = Grader(workers=1, memory_bytes=1)
+
+    async def grade():
+        try:
+            return await grader.grade_pair(r"2\sqrt{3}", r"\sqrt{12}")
+        finally:
+            await grader.close()
+
+    monkeypatch.setattr(grader, "_memory_bytes", ())
+    with pytest.raises(PrerequisiteError, match="do not start"):
+        asyncio.run(asyncio.wait_for(grade(), 100))
+    assert len(started) > 1
 
 
 def test_over_long_answers_are_undecided():

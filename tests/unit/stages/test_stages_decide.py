@@ -1,0 +1,89 @@
+import pickle
+
+import pytest
+from fakes import FakeDomain
+from pydantic import ValidationError
+
+from scalediff.core.errors import RecipeError
+from scalediff.core.records import Drop
+from scalediff.stages.decide import Decide, DecideConfig
+
+
+def decided(row, **settings):
+    return Decide(DecideConfig(**settings)).process({"key": "a", **row}, FakeDomain())
+
+
+def student(*verdicts):
+    attempts = [
+        {"role": "student", "sample_index": i, "answer": "4", "verdict": verdict}
+        for i, verdict in enumerate(verdicts)
+    ]
+    return {"attempts": [*attempts, {"role": "teacher", "sample_index": 0, "answer": "4.0"}]}
+
+
+def agreement(agree, counted=4, undecided=0, **more):
+    return {
+        "label": "4",
+        "confidence": agree / counted,
+        "num_agree": agree,
+        "num_counted": counted,
+        "num_undecided": undecided,
+        **more,
+    }
+
+
+def test_what_the_student_solves_is_too_easy():
+    assert decided(student("right")) == Drop("too_easy", "student 4, teacher 4.0")
+    assert decided(student("wrong")) == {}
+    assert decided(student("undecided")) == {}
+    assert decided(student("right"), drop_too_easy=False) == {}
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "rate", "leaves"),
+    [
+        (["right", "wrong", "wrong", "wrong"], 0.0, True),
+        (["right", "wrong", "wrong", "wrong"], 0.25, False),
+        (["right", "right", "wrong", "wrong"], 0.25, True),
+        (["wrong", "wrong"], 0.0, False),
+    ],
+)
+def test_easy_rate_with_several_student_attempts(verdicts, rate, leaves):
+    outcome = decided(student(*verdicts), easy_rate=rate)
+    assert isinstance(outcome, Drop) == leaves
+
+
+def test_low_confidence_is_reviewed_and_lower_is_dropped():
+    assert decided(agreement(4), min_confidence=0.75) == {}
+    assert decided(agreement(3), min_confidence=0.75) == {}
+    assert decided(agreement(2), min_confidence=0.75) == {"review": True}
+    assert decided(agreement(1)) == {}
+    drop = decided(agreement(1), min_confidence=0.75, drop_below=0.5)
+    assert drop == Drop("disagreement", "1 of 4 attempts agree, at least 50% needed")
+
+
+def test_gold_is_a_label_without_doubt():
+    thresholds = {"min_confidence": 0.75, "drop_below": 0.5}
+    assert decided(agreement(1, answer="4"), **thresholds) == {}
+    teacher = {"attempts": [{"role": "teacher", "sample_index": 0, "answer": "5"}]}
+    assert decided(agreement(0, answer="4", **teacher)) == Drop("wrong", "gold 4, attempts 5")
+    assert decided(agreement(0, undecided=1, answer="4")) == {"review": True}
+    assert decided(agreement(0, answer="4"), drop_wrong=False) == {"review": True}
+    assert decided(agreement(1, answer=""), min_confidence=0.75) == {"review": True}
+
+
+def test_the_first_reason_that_applies_is_given():
+    row = student("right") | agreement(0, answer="4")
+    assert decided(row, drop_below=0.9).reason == "too_easy"
+
+
+def test_a_threshold_without_agreement_is_an_error():
+    with pytest.raises(RecipeError, match="put an agree step before"):
+        decided({}, min_confidence=0.5)
+
+
+def test_settings_are_checked_and_the_stage_travels_to_other_processes():
+    with pytest.raises(ValidationError):
+        DecideConfig(easy_rate=1.5)
+    stage = pickle.loads(pickle.dumps(Decide(DecideConfig(min_confidence=0.5))))
+    assert stage.process({"key": "a", **agreement(1)}, FakeDomain()) == {"review": True}
