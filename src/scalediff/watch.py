@@ -90,7 +90,7 @@ class Console:
         self._line(f"{self._head(plan.node.name)}{' · '.join(parts)}  {_clock(seconds)}")
 
     def _head(self, name: str) -> str:
-        return f"{self._number:3d}/{self._total} {name:<18} "
+        return f"{self._number:3d}/{self._total} {name:<24} "
 
     def _line(self, text: str) -> None:
         self._stream.write(text.rstrip() + "\n")

@@ -1,4 +1,4 @@
-r"""Chat templates: rendering a request, and telling reasoning from content. All templates, one file.
+r"""Chat templates: rendering a request, and telling reasoning from content; all in one file.
 
 What a template does is read off the rendered prompt and the response, never off a model's name:
 

@@ -30,6 +30,9 @@ _MIN_ROWS = 8
 """A step has at least so many rows: one or two take another path through the matrix library."""
 
 
+_tried: dict[Any, Shapes] = {}
+
+
 @dataclass(frozen=True)
 class Prefill:
     """A prompt that the model has read.
@@ -76,12 +79,15 @@ class SlotDecoder:
         self._cache_name = "cache" if "cache" in names else "past_key_values"
         self._cache = SlotCache(num_slots)
         self.shapes = Shapes(rows=(num_slots,), lengths=(), any_prefill=False)
-        self.shapes = self._try_shapes()
+        # models of one architecture give the same answer, and a line opens several
+        kind = (self._device, num_slots, *((p.shape, p.dtype) for p in model.parameters()))
+        if kind not in _tried:
+            _tried[kind] = self._try_shapes()
+        self.shapes = _tried[kind]
 
     def prefill(self, prompts: Sequence[Sequence[int]]) -> list[Prefill]:
         """Read prompts of the same ``prefill_length``, at most ``prefill_rows`` of it."""
         last = sorted({len(ids) - 1 for ids in prompts})
-        last += last[-1:] * (len(prompts) - len(last))
         layers, logits = self._read(prompts, last)
         return [
             Prefill(
@@ -160,6 +166,8 @@ class SlotDecoder:
 
         length = prefill_length(max(len(ids) for ids in prompts))
         padded = [[*ids, *[0] * (length - len(ids))] for ids in prompts]
+        # as few as one or two positions would take another path through the matrix library
+        wanted = [*wanted, *[wanted[-1]] * (_MIN_ROWS - len(wanted))]
         if rows is None:
             rows = len(padded) if self.shapes.any_prefill else prefill_rows(length)
         padded += padded[-1:] * (rows - len(padded))
@@ -167,7 +175,7 @@ class SlotDecoder:
         out = self._model(
             input_ids=torch.tensor(padded, device=self._device),
             use_cache=True,
-            logits_to_keep=torch.tensor(list(wanted), device=self._device),
+            logits_to_keep=torch.tensor(wanted, device=self._device),
             **{self._cache_name: cache},
         )
         return [(layer.keys, layer.values) for layer in cache.layers], out.logits
@@ -181,19 +189,21 @@ class SlotDecoder:
             noise = torch.Generator().manual_seed(0)
             ids = torch.randint(vocabulary, (PREFILL_ROWS, 40), generator=noise).tolist()
             layers, logits = self._read(ids, [39], PREFILL_ROWS)
-            any_prefill = all(
-                torch.equal(logits[:rows], self._read(ids[:rows], [39], rows)[1])
-                and all(
-                    torch.equal(a[0][:rows, :, :40], b[0][:, :, :40])
-                    for a, b in zip(layers, self._read(ids[:rows], [39], rows)[0], strict=True)
-                )
-                for rows in (1, 3)
-            )
-            for slot in range(self.num_slots):
-                one = [(k[slot % PREFILL_ROWS], v[slot % PREFILL_ROWS]) for k, v in layers]
-                self._cache.put(slot, one, 40)
+            any_prefill = True
+            for rows in (1, 3):
+                fewer, their_logits = self._read(ids[:rows], [39], rows)
+                pairs = zip(layers, fewer, strict=True)
+                any_prefill &= torch.equal(logits[:rows], their_logits)
+                any_prefill &= all(torch.equal(v[:rows], w) for (_, v), (_, w) in pairs)
+            self._fill(layers)
             lengths = attention_lengths(self._model.config, layers[0][0], self.num_slots)
             return Shapes(self._exact_rows(vocabulary), lengths, any_prefill)
+
+    def _fill(self, layers: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
+        """Put a prefill of noise into every slot."""
+        for slot in range(self.num_slots):
+            row = slot % PREFILL_ROWS
+            self._cache.put(slot, [(k[row], v[row]) for k, v in layers], 40)
 
     def _exact_rows(self, vocabulary: int) -> tuple[int, ...]:
         """Row counts that give each row the bits that a step of all slots gives it."""

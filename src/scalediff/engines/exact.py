@@ -62,10 +62,13 @@ def attention_lengths(config: Any, keys: torch.Tensor, num_slots: int) -> tuple[
     def random(*shape: int) -> torch.Tensor:
         return torch.randn(*shape, generator=noise).to(keys)
 
+    steps = range(_STEP, BLOCK, _STEP)
+    if num_slots == 1:
+        return tuple(steps)  # a row alone meets no length but its own
     query = random(num_slots, num_heads, 1, size)
     key, value = random(num_slots, num_kv, BLOCK, size), random(num_slots, num_kv, BLOCK, size)
     lengths = []
-    for length in range(_STEP, BLOCK, _STEP):
+    for length in steps:
         same = True
         for start in range(length - _STEP, length, num_slots):
             positions = torch.arange(num_slots, device=keys.device) % _STEP + start

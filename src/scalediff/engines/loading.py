@@ -11,58 +11,120 @@ from scalediff.engines import EngineConfig
 
 
 def load_model(spec: ModelSpec, config: EngineConfig) -> tuple[Any, Any, str]:
-    """The model in evaluation mode, its tokenizer and the precision.
+    """The model in evaluation mode on its device, its tokenizer and the precision.
 
     Raises:
-        PrerequisiteError: A library or the hub is not at hand.
-        RecipeError: The model cannot be read.
+        PrerequisiteError: A library, the hub or the device is not at hand.
+        RecipeError: The model cannot be read, or is of no kind that the engine serves.
     """
-    import torch
-    import transformers
-
+    torch, transformers = _libraries()
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     if config.threads:
         torch.set_num_threads(config.threads)
-    device = config.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    precision = config.precision
-    if precision == "auto":
-        precision = "bfloat16" if device.startswith("cuda") else "float32"
-    where, options = _place(spec)
+    device, precision = _where(torch, config)
+    place, options = _place(spec, transformers)
+    gguf = {"gguf_file": options["gguf_file"]} if "gguf_file" in options else {}
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(where, **options)
-        model = transformers.AutoModelForCausalLM.from_pretrained(
-            where,
+        tokenizer = transformers.AutoTokenizer.from_pretrained(
+            place, trust_remote_code=False, **gguf
+        )
+        model, told = transformers.AutoModelForCausalLM.from_pretrained(
+            place,
             dtype=getattr(torch, precision),
             attn_implementation="sdpa",
             trust_remote_code=False,
-            use_safetensors=None if spec.kind == "gguf" else True,
+            use_safetensors=None if gguf else True,
+            output_loading_info=True,
             **options,
         )
-    except (OSError, ValueError, KeyError) as error:
-        first = str(error).strip().splitlines()[0]
-        if spec.kind == "hub":
-            raise PrerequisiteError(
-                f"the model {spec.name} could not be fetched from the hub ({first}); check the "
-                "name and the network, or give a folder"
-            ) from None
-        raise RecipeError(
-            f"the model {spec.name} in {spec.location} cannot be loaded: {first}"
-        ) from None
+    except Exception as error:  # a folder is input, and the loaders raise anything on a bad one
+        raise _unreadable(spec, error) from None
+    _check(spec, model, tokenizer, told)
     return model.to(device).eval(), tokenizer, precision
 
 
-def _place(spec: ModelSpec) -> tuple[str, dict[str, Any]]:
+def _libraries() -> tuple[Any, Any]:
+    try:
+        import torch
+        import transformers
+    except ImportError as error:
+        raise PrerequisiteError(
+            f'the transformers engine needs {error.name}: pip install "scalediff[local]"'
+        ) from None
+    return torch, transformers
+
+
+def _where(torch: Any, config: EngineConfig) -> tuple[str, str]:
+    """Device and precision."""
+    has_gpu = torch.cuda.is_available()
+    device = config.device
+    if device == "auto":
+        device = "cuda" if has_gpu else "cpu"
+    if device.startswith("cuda") and not has_gpu:
+        raise PrerequisiteError(
+            f"the engine's device is {device} but torch sees no GPU; install torch for CUDA, or "
+            "set the device to cpu"
+        )
+    precision: str = config.precision
+    if precision == "auto":
+        precision = "bfloat16" if device.startswith("cuda") else "float32"
+    return device, precision
+
+
+def _place(spec: ModelSpec, transformers: Any) -> tuple[str, dict[str, Any]]:
     """Where ``from_pretrained`` looks, and what it needs besides."""
     if spec.kind != "gguf":
         return spec.location, {}
     try:
+        import accelerate  # noqa: F401
         import gguf  # noqa: F401
-    except ImportError:
+    except ImportError as error:
         raise PrerequisiteError(
-            f'{spec.name} is a GGUF file: pip install "scalediff[smol]"'
+            f'{spec.name} is a GGUF file, which needs {error.name}: pip install "scalediff[smol]"'
         ) from None
     path = Path(spec.location)
-    return str(path.parent), {"gguf_file": path.name}
+    options: dict[str, Any] = {"gguf_file": path.name}
+    if hasattr(transformers, "GgufConfig"):  # older versions dequantise without being told
+        options["quantization_config"] = transformers.GgufConfig(dequantize=True)
+    return str(path.parent), options
+
+
+def _unreadable(spec: ModelSpec, error: Exception) -> PrerequisiteError | RecipeError:
+    lines = str(error).strip().splitlines() or [""]
+    reason = f"{type(error).__name__}: {lines[0]}".rstrip(": ")
+    if spec.kind == "hub":
+        return PrerequisiteError(
+            f"the model {spec.name} could not be fetched from the hub ({reason}); check the name "
+            "and the network, or give a folder"
+        )
+    return RecipeError(
+        f"the model {spec.name} in {spec.location} cannot be loaded ({reason}); make or fetch the "
+        "folder anew"
+    )
+
+
+def _check(spec: ModelSpec, model: Any, tokenizer: Any, told: dict[str, Any]) -> None:
+    """Refuse what would load and then answer with noise."""
+    missing = sorted(told.get("missing_keys") or ())
+    if missing:
+        raise RecipeError(
+            f"the weights of {spec.name} lack {len(missing)} of the model's tensors, such as "
+            f"{missing[0]}; make or fetch the folder anew"
+        )
+    config = model.config.get_text_config()
+    kinds = set(getattr(config, "layer_types", None) or ()) - {"full_attention"}
+    window = getattr(config, "sliding_window", None)
+    always_slides = window is not None and not hasattr(config, "layer_types")
+    if kinds or always_slides:
+        raise RecipeError(
+            f"{spec.name} has {' and '.join(sorted(kinds)) or 'sliding attention'} layers, which "
+            "the transformers engine does not serve; name a model with full attention"
+        )
+    highest = max(tokenizer.get_vocab().values(), default=0)
+    rows = model.get_input_embeddings().weight.shape[0]
+    if highest >= rows:
+        raise RecipeError(
+            f"the tokenizer of {spec.name} has token {highest} but the model only {rows}; the "
+            "folder mixes files of two models"
+        )

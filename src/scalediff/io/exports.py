@@ -43,7 +43,7 @@ def open_jsonl(path: Path, *, overwrite: bool = False) -> Iterator[Callable[[Row
         raise RunStateError(f"{path} exists; remove it or give another name")
     temporary = path.with_name(path.name + ".tmp")
     try:
-        file = open(temporary, "wb", buffering=1 << 20)
+        file = open(temporary, "wb", buffering=1 << 20)  # noqa: SIM115 closed below
     except OSError as error:
         raise _told(path, error) from None
 

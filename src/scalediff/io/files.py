@@ -19,7 +19,8 @@ from scalediff.core.keys import RowKeys, problem_id
 from scalediff.core.records import Row
 from scalediff.io.layouts import attempts_in, free_name, is_ours, set_apart, to_row
 from scalediff.io.places import expand as expand
-from scalediff.io.raw import Unreadable, shown, values
+from scalediff.io.raw import raw_rows
+from scalediff.io.values import Unreadable, shown
 
 MAX_PROBLEM_CHARS = 20_000
 """Longest problem, in characters. Ours: some ten times the longest competition problem."""
@@ -140,7 +141,7 @@ class Reader:
         usable = False
         first: Rejected | None = None
         for path in expand(paths):
-            for line, value in values(path):
+            for line, value in raw_rows(path):
                 found = self._one(path, line, value, identity)
                 if isinstance(found, Rejected):
                     first = first or found

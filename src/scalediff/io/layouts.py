@@ -1,12 +1,10 @@
 """The layouts that people have, turned into our columns. Pure functions on one row.
 
-| layout | columns | what it becomes |
-|---|---|---|
-| ``problem`` | ``problem``, ``solution``, ``answer`` | as they are (ScaleDiff-Math, NuminaMath, MATH) |
-| ``question`` | ``question``, ``answer`` | GSM8K: gold after ``####``, the whole text is the solution |
-| ``conversations`` | ``from``/``value`` or ``role``/``content`` | first user turn, first assistant turn |
-| ``messages`` | ``role``/``content`` | the same; system turns are skipped |
-| ``prompt`` | text or turns | the problem |
+* ``problem``, ``solution``, ``answer`` stay as they are (ScaleDiff-Math, OpenR1, NuminaMath, MATH).
+* ``question``, ``answer`` is GSM8K: gold stands after ``####``, the whole text is the solution.
+* ``conversations`` (``from``/``value`` or ``role``/``content``) and ``messages`` give the first
+  user turn as problem and the first assistant turn after it as solution; system turns are skipped.
+* ``prompt`` is text or such turns.
 
 A column that came in is never lost: where one of ours takes its name, it moves to
 ``source_NAME``.
@@ -23,18 +21,25 @@ from scalediff.core.records import Row
 LAYOUTS = ("problem", "question", "conversations", "messages", "prompt")
 """Columns that a problem is looked for in, in this order."""
 
-RESERVED = frozenset(
-    "key problem_id slot p_think is_greedy difficult pass_rate label confidence num_agree "
-    "num_counted num_undecided solution_index review split solution_from flagged score".split()
-)
+RESERVED = {
+    *("key", "problem_id", "slot", "p_think", "is_greedy", "difficult", "pass_rate"),
+    *("label", "confidence", "num_agree", "num_counted", "num_undecided", "solution_index"),
+    *("review", "split", "solution_from", "flagged", "score"),
+}
 """Columns that steps write into a row. One of these in a row that is not ours means something
 else and moves to ``source_NAME``, so that no step reads it as ours or writes over it."""
 
 OPEN, CLOSE = "<think>", "</think>"
+_TURNS = ("conversations", "messages")
 _USER = ("human", "user")
 _ASSISTANT = ("gpt", "assistant", "model", "bot", "chatgpt")
 _RESPONSES = ("response", "generation", "generations")
-_REASONS = {"length": "length", "max_tokens": "length", "max_length": "length", "stopped": "stopped"}
+_REASONS = {
+    "length": "length",
+    "max_tokens": "length",
+    "max_length": "length",
+    "stopped": "stopped",
+}
 """What servers call the reasons for ending; every other one is ``stop``."""
 
 _ATTEMPT_TEXTS = ("reasoning", "content", "answer", "finish_reason", "model")
@@ -63,12 +68,12 @@ def to_row(row: Row, problem_column: str | None = None) -> tuple[str, Row]:
         raise RecordError("no_problem", f"no column {wanted}; there are {_names(row)}")
     value = row[layout]
     solution = None
-    if isinstance(value, list):
+    if layout in _TURNS or (isinstance(value, list) and layout != "problem"):
         text, solution = _from_turns(value, layout)
     else:
         text = _text(value, layout)
     made = dict(row)
-    if "problem" in row and row["problem"] != text:
+    if row.get("problem") not in (None, text):
         made[free_name(row, "problem")] = row["problem"]
     made["problem"] = text
     if solution is not None and made.get("solution") is None:
@@ -104,8 +109,10 @@ def _read_gsm8k(made: Row) -> None:
             made["solution"] = answer
 
 
-def _from_turns(turns: list[Any], column: str) -> tuple[str, str | None]:
+def _from_turns(turns: Any, column: str) -> tuple[str, str | None]:
     """The first user turn, and the first assistant turn after it."""
+    if turns is None or not isinstance(turns, list):
+        raise RecordError("no_problem", f"{column} is {'null' if turns is None else 'no list'}")
     user = assistant = None
     for number, turn in enumerate(turns, 1):
         where = f"turn {number} of {column}"
@@ -197,19 +204,19 @@ def attempts_in(row: Row) -> list[dict[str, Any]]:
     own = row.get("attempts")
     if own and _are_attempts(own):
         return list(own)
-    texts: list[Any] = []
+    texts: list[tuple[int, str]] = []
     for name in _RESPONSES:
         value = row.get(name)
-        texts += value if isinstance(value, list) else [value]
-    if not any(isinstance(text, str) for text in texts):
-        solution = row.get("solution")
-        texts = [solution] if isinstance(solution, str) and CLOSE in solution else []
+        several = value if isinstance(value, list) else [value]
+        texts += [(place, text) for place, text in enumerate(several) if isinstance(text, str)]
+    solution = row.get("solution")
+    if not texts and isinstance(solution, str) and CLOSE in solution:
+        texts = [(0, solution)]
     reasons = row.get("finish_reasons") or row.get("finish_reason")
-    attempts: list[dict[str, Any]] = []
-    for place, text in enumerate(texts):
-        if isinstance(text, str):
-            reasoning, content = split_thought(text)
-            attempts.append(_attempt(len(attempts), reasoning, content, _reason(reasons, place)))
+    attempts = [
+        _attempt(index, *split_thought(text), _reason(reasons, place))
+        for index, (place, text) in enumerate(texts)
+    ]
     prediction = row.get("prediction")
     if not attempts and prediction is not None and not isinstance(prediction, list | dict | bool):
         # an answer that was read off already: nothing is left to extract

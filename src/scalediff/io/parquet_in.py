@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from scalediff.core.errors import InputError
-from scalediff.io.raw import Unreadable
+from scalediff.io.values import Unreadable
 
 _BATCH = 100
 """Rows decoded at once: a row with many long attempts may hold megabytes."""

@@ -50,13 +50,15 @@ class Figures:
 
     def head(self) -> Summary:
         """Name, times, machine, command."""
-        finished = time.time()
-        return {
+        now = time.time()
+        whole = bool(self.order) and set(self.order) == set(self.manifest.get("order", []))
+        whole = whole and set(self.order) == set(self.tables)
+        head: Summary = {"finished": _iso(now)} if whole else {}
+        return head | {
             "name": self.manifest.get("recipe", self.manifest.get("command", self.run.path.name)),
             "recipe": self.manifest.get("recipe"),
             "scalediff_version": __version__,
-            "started": _iso(self.manifest.get("started", finished)),
-            "finished": _iso(finished),
+            "started": _iso(self.manifest.get("started", now)),
             "machine": f"{platform.machine()}, {os.cpu_count()} cores, "
             f"Python {platform.python_version()}",
             "laboratory": self.manifest.get("domain") == "nano",

@@ -7,19 +7,28 @@ other column as they came). Rows that cannot be read are in the artefact ``rejec
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import heapq
+import re
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
 from scalediff.core.errors import InputError
+from scalediff.core.keys import sample_seed
 from scalediff.core.records import Drop, Row
 from scalediff.core.stage import EXTENT, Config, Context, SetStage, Table
-from scalediff.io.exports import write_jsonl
-from scalediff.io.files import Rejected, expand, read_rows
+from scalediff.io.exports import open_jsonl
+from scalediff.io.files import MAX_PROBLEM_CHARS, Identity, Reader, Rejected, expand
+from scalediff.io.layouts import free_name
+from scalediff.io.places import HUB, is_pattern
+
+_EMBEDDED = re.compile(r"[A-Za-z_][\w.-]+:[^/]")
+_EMBEDDED_ROWS = 1_000
+_REPORT_EVERY = 1_000
 
 
 class SourcesConfig(Config):
@@ -28,13 +37,16 @@ class SourcesConfig(Config):
     paths: list[str] = Field(default=[], min_length=1)
     """Files, folders, patterns, ``hf://ID``, names of benchmarks, or ``nano:sources``."""
     n: Annotated[int | None, EXTENT] = Field(default=None, ge=1)
-    """The first n rows of each path; null takes all (an embedded world then gives 1,000)."""
+    """Rows of each path, the first n; null takes all (an embedded world then gives 1,000)."""
+    shuffle: bool = False
+    """Choose the n rows at random instead of the first n. They stay in the order of the file, and
+    a larger n chooses the same and more."""
     seed: int = Field(default=0, ge=0)
-    """Seed of an embedded world."""
+    """Seed of an embedded world, and of ``shuffle``."""
     problem_column: str | None = None
     """Column of the problem, where it is none of the known ones."""
-    max_problem_chars: int = Field(default=20_000, ge=1)
-    """Longer problems are set aside. Ours."""
+    max_problem_chars: int = Field(default=MAX_PROBLEM_CHARS, ge=1)
+    """Longer problems, in characters, are set aside. Ours."""
     strict: bool = False
     """A row that cannot be read is an error."""
     attempts: bool = False
@@ -42,29 +54,34 @@ class SourcesConfig(Config):
     need_problem: bool = True
     """False where rows are only graded."""
     benchmark: str | None = None
-    """Name for the column ``benchmark``; ``auto`` takes it from the path."""
+    """Value of the column ``benchmark``; ``auto`` names it after the path where a row has none."""
 
 
 class Sources(SetStage):
     """Reads everything once, in order."""
 
     name = "sources"
+    version = "2"
     births = True
     adds = ("problem", "problem_id", "answer", "solution", "benchmark", "attempts")
     Config = SourcesConfig
     config: SourcesConfig
 
     def fingerprint(self) -> str:
-        """A hash of the files' contents, so that a changed file is another input."""
+        """A hash of the files' contents, so that a changed file is another input.
+
+        Names of benchmarks, embedded sets and data sets of the hub count by name.
+
+        Raises:
+            InputError: A file, folder or pattern cannot be read.
+        """
         total = hashlib.sha256()
         for path in self.config.paths:
-            place = Path(path).expanduser()
-            if place.exists():
-                for file in expand([path]):
-                    stat = Path(file).stat()
-                    total.update(_content(file, stat.st_size, stat.st_mtime_ns).encode())
-            else:
-                total.update(path.encode())
+            if not _is_local(path):
+                total.update(path.encode("utf-8", "surrogatepass"))
+                continue
+            for file in expand([path]):
+                total.update(source_digest(file).encode())
         return total.hexdigest()
 
     def run(self, inputs: list[Table], ctx: Context) -> Iterator[tuple[str, Row | Drop]]:
@@ -73,68 +90,105 @@ class Sources(SetStage):
         Raises:
             InputError: Nothing can be read, or (strict) one row cannot.
         """
-        rejected: list[dict[str, Any]] = []
-        seen: set[str] = set()
+        identity = Identity()
         done = 0
-        for path in self.config.paths:
-            for row in self._rows(path, ctx, rejected):
-                key = row["key"]
-                while row["key"] in seen:  # the same text in another path
-                    row["key"] = f"{key}-{len(seen)}"
-                seen.add(row["key"])
-                done += 1
-                if done % 1_000 == 0:
-                    ctx.progress(done, None)
-                yield row["key"], row
-        write_jsonl(ctx.folder / "rejected.jsonl", rejected, overwrite=True)
+        with open_jsonl(ctx.folder / "rejected.jsonl", overwrite=True) as reject:
+            for path in self.config.paths:
+                for row in self._chosen(self._rows(path, ctx, identity, reject)):
+                    done += 1
+                    if done % _REPORT_EVERY == 0:
+                        ctx.progress(done, None)
+                    yield row["key"], row
+        ctx.progress(done, done)
 
-    def _rows(self, path: str, ctx: Context, rejected: list[dict[str, Any]]) -> Iterator[Row]:
+    def _chosen(self, rows: Iterator[Row]) -> Iterator[Row]:
+        """The n rows that are wanted."""
         config = self.config
-        known = ctx.domain.benchmarks()
-        location = known.get(path, path)
-        label = (
-            Path(path).name.partition(".")[0] if config.benchmark == "auto" else config.benchmark
+        if config.n is None or not config.shuffle:
+            return islice(rows, config.n)
+        drawn = (
+            (sample_seed(config.seed, "sources", row["key"], 0), place, row)
+            for place, row in enumerate(rows)
         )
-        if location.startswith(f"{ctx.domain.name}:"):
-            rows: Iterator[Row | Rejected] = iter(
-                ctx.domain.sources(location, config.n or 1_000, config.seed)
-            )
-        else:
-            rows = read_rows(
-                [location],
-                problem_column=config.problem_column,
-                max_problem_chars=config.max_problem_chars,
-                need_problem=config.need_problem,
-                attempts=config.attempts,
-            )
-        yield from islice(self._usable(rows, rejected, label, ctx), config.n)
+        best = heapq.nsmallest(config.n, drawn, key=lambda one: one[:2])
+        return (row for _, _, row in sorted(best, key=lambda one: one[1]))
 
-    def _usable(
-        self,
-        rows: Iterator[Row | Rejected],
-        rejected: list[dict[str, Any]],
-        label: str | None,
-        ctx: Context,
+    def _rows(
+        self, path: str, ctx: Context, identity: Identity, reject: Callable[[Row], None]
     ) -> Iterator[Row]:
-        for row in rows:
-            if isinstance(row, Rejected):
-                if self.config.strict:
-                    raise InputError(
-                        f"{row.path} line {row.line}: {row.reason}; mend the row, or leave out "
-                        "--strict to set it aside"
-                    )
-                rejected.append({"path": row.path, "line": row.line, "reason": row.reason})
+        """The usable rows of one path, labelled; the others go to ``reject``."""
+        location = ctx.domain.benchmarks().get(path, path)
+        if location.startswith("domain:"):
+            location = f"{ctx.domain.name}:{location.removeprefix('domain:') or path}"
+        if _is_embedded(location):
+            wanted = self.config.n or _EMBEDDED_ROWS
+            for row in ctx.domain.sources(location, wanted, self.config.seed):
+                yield self._labelled(identity.settle(row), path)
+            return
+        for found in self._reader().scan([location], identity):
+            if isinstance(found, Rejected):
+                self._set_aside(found, reject)
                 continue
-            if label is not None and "benchmark" not in row:
-                row["benchmark"] = label
+            row = self._labelled(found.row, found.path if is_pattern(path) else path)
             for attempt in row.get("attempts") or ():
                 if "answer" not in attempt and attempt.get("content"):
                     attempt["answer"] = ctx.domain.answer(attempt["content"])
             yield row
 
+    def _reader(self) -> Reader:
+        config = self.config
+        return Reader(
+            config.problem_column, config.max_problem_chars, config.need_problem, config.attempts
+        )
 
-@lru_cache(maxsize=1024)
-def _content(path: str, size: int, changed: int) -> str:
-    """SHA-256 of a file; remembered while its size and time stay as they are."""
+    def _set_aside(self, bad: Rejected, reject: Callable[[Row], None]) -> None:
+        if self.config.strict:
+            raise InputError(
+                f"{bad.path} line {bad.line}: {bad.reason}; mend the row, or leave out --strict "
+                "to set it aside"
+            )
+        reject({"line": bad.line, "path": bad.path, "reason": bad.reason, "text": bad.text})
+
+    def _labelled(self, row: Row, path: str) -> Row:
+        label = self.config.benchmark
+        own = row.get("benchmark")
+        if label is None or (label == "auto" and isinstance(own, str) and own):
+            return row
+        if label == "auto":
+            label = Path(path.partition("?")[0]).name.partition(".")[0]
+        if own is not None and own != label:
+            row = {**row, free_name(row, "benchmark"): own}
+        return {**row, "benchmark": label}
+
+
+def _is_embedded(location: str) -> bool:
+    """Whether it has the form ``nano:sources`` and is no file of that name."""
+    return bool(_EMBEDDED.match(location)) and not Path(location).exists()
+
+
+def _is_local(path: str) -> bool:
+    """Whether a path names files, rather than something only the domain or the hub knows."""
+    if path.startswith(HUB) or _is_embedded(path):
+        return False
+    return is_pattern(path) or Path(path).expanduser().exists()
+
+
+def source_digest(path: str) -> str:
+    """SHA-256 of a file's bytes; remembered while its size and time stay as they are.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    try:
+        stat = Path(path).stat()
+        return _digest(path, stat.st_size, stat.st_mtime_ns)
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read ({error.strerror}); mend the file or its permissions"
+        ) from None
+
+
+@lru_cache(maxsize=4096)
+def _digest(path: str, size: int, changed: int) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -70,14 +70,14 @@ BASES = (
     Base(
         "teacher",
         _draw_teacher,
-        (Schedule(steps=4500),),
+        (Schedule(steps=4500), Schedule(steps=1400, lr=1.5e-3, decay=1.0)),
         11,
         "78 % thinking at all levels alike, 22 % answers at once, mostly of levels 1 and 2",
     ),
     Base(
         "student",
         _draw_student,
-        (Schedule(steps=1500, decay=0.0), Schedule(steps=250, decay=0.0)),
+        (Schedule(steps=1500, decay=0.0), Schedule(steps=600, decay=0.0)),
         21,
         "70 % thinking at all levels alike, 30 % answers at once of levels 3 to 8; "
         "constant learning rate, stopped in the middle of its breakthrough",

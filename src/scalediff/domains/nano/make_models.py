@@ -111,9 +111,9 @@ def make_identifier(teacher: Path, folder: Path, scale: float = 1.0) -> None:
         "start": "nano:teacher",
         "at once": f"{scaled(identify.AT_ONCE_SCHEDULE, scale).steps} steps of mostly answers at "
         "once, mostly of level 1, so that simple problems need no thought",
-        "labels": f"{count} problems, {identify.SAMPLES} samples each of the teacher thinking and of "
-        f"its copy at once, at temperature {identify.TEMPERATURE}; simple where answering at once is right at "
-        f"least as often as thinking, less {identify.DELTA}",
+        "labels": f"{count} problems, {identify.SAMPLES} samples each of the teacher thinking "
+        f"and of its copy at once, at temperature {identify.TEMPERATURE}; simple where answering "
+        f"at once is right at least as often as thinking, less {identify.DELTA}",
         "first token": f"{first.steps} steps of {first.batch} on five sixths of the labels",
         "seeds": f"data 41 and 42, labels {_LABEL_SEED}",
         "time": f"{time.monotonic() - started:,.0f} s, {tokens:,} tokens trained",

@@ -1,0 +1,262 @@
+"""The thread that owns a model: scores in batches, and responses in slots.
+
+Finished responses leave their slot and waiting ones enter at any step. Each result is handed over
+as it finishes.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, TypeVar
+
+from scalediff.core.engine import Score
+from scalediff.core.errors import EngineError
+from scalediff.engines.decoder import Prefill, SlotDecoder, prefill_length, prefill_rows
+from scalediff.engines.responses import Response
+from scalediff.engines.sampling import draw, uniforms
+
+_TOGETHER = 8
+"""Waiting responses enter so many at a time while the others go on: a prefill of eight costs far
+less than eight prefills of one."""
+
+_REMEMBERED = 4
+"""Prefills that are kept: a generator's prompt is the same for every sample, a problem's for k."""
+
+T = TypeVar("T")
+
+
+@dataclass
+class Scoring:
+    """A continuation to score.
+
+    Attributes:
+        ids: Tokens of prompt and continuation.
+        num_continuation: Of these, the continuation's.
+        deliver: Called once from the engine's thread with the score or an error.
+        abandoned: Set when nobody waits any more.
+    """
+
+    ids: list[int]
+    num_continuation: int
+    deliver: Callable[[Score | Exception], None]
+    abandoned: bool = False
+
+
+Job = Response | Scoring
+
+
+class Worker:
+    """Runs a decoder in a thread of its own.
+
+    Args:
+        open_decoder: Called in the thread, which the decoder then belongs to.
+        name: The model's name, for errors.
+    """
+
+    def __init__(self, open_decoder: Callable[[], SlotDecoder], name: str) -> None:
+        self._name = name
+        self._inbox: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._scorings: list[Scoring] = []
+        self._waiting: deque[Response] = deque()
+        self._active: list[Response | None] = []
+        self._prefills: OrderedDict[tuple[int, ...], Prefill] = OrderedDict()
+        self._failure: EngineError | None = None
+        self._lock = threading.Lock()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(
+            target=self._run, args=(open_decoder,), name="scalediff-engine", daemon=True
+        )
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Return when the decoder is open.
+
+        Raises:
+            EngineError: It cannot be opened.
+        """
+        self._ready.wait()
+        if self._failure is not None:
+            raise self._failure
+
+    def put(self, job: Job) -> None:
+        """Give the thread something to do.
+
+        Raises:
+            EngineError: It has failed or was closed.
+        """
+        with self._lock:
+            if self._failure is not None:
+                raise EngineError(str(self._failure))
+            self._inbox.put(job)
+
+    def close(self) -> None:
+        """End the thread; whoever still waits gets an EngineError."""
+        self._inbox.put(None)
+        self._thread.join()
+
+    def _run(self, open_decoder: Callable[[], SlotDecoder]) -> None:
+        import torch
+
+        try:
+            with torch.inference_mode():
+                decoder = open_decoder()
+                self._active = [None] * decoder.num_slots
+                self._ready.set()
+                while self._take(decoder):
+                    self._admit(decoder)
+                    if any(self._active):
+                        self._decode(decoder)
+            self._fail(EngineError(f"the engine of {self._name} is closed"))
+        except Exception as error:  # whatever it is, those who wait have to hear of it
+            mend = "; lower the engine's slots" if "out of memory" in str(error) else ""
+            failure = EngineError(f"{self._name} failed: {type(error).__name__}: {error}{mend}")
+            failure.__cause__ = error
+            self._fail(failure)
+            self._ready.set()
+
+    def _fail(self, failure: EngineError) -> None:
+        with self._lock:
+            self._failure = failure
+        active = [response for response in self._active if response is not None]
+        jobs: list[Job] = [*self._scorings, *self._waiting, *active]
+        while not self._inbox.empty():
+            job = self._inbox.get()
+            if job is not None:
+                jobs.append(job)
+        for job in jobs:
+            job.deliver(EngineError(str(failure)))
+
+    def _take(self, decoder: SlotDecoder) -> bool:
+        """Read the inbox, waiting only when idle, and score what there is; False at the end."""
+        idle = not self._waiting and not any(self._active)
+        while idle or not self._inbox.empty():
+            job = self._inbox.get()
+            idle = False
+            if job is None:
+                return False
+            if isinstance(job, Scoring):
+                self._scorings.append(job)
+            else:
+                self._waiting.append(job)
+        for jobs in _batches(self._scorings, lambda job: job.ids):
+            self._score(decoder, [job for job in jobs if not job.abandoned])
+        self._scorings = []
+        return True
+
+    def _score(self, decoder: SlotDecoder, jobs: list[Scoring]) -> None:
+        if jobs:
+            results = decoder.score([(job.ids, job.num_continuation) for job in jobs])
+            for job, (logprob, is_greedy) in zip(jobs, results, strict=True):
+                job.deliver(Score(logprob, is_greedy, len(job.ids) - job.num_continuation))
+
+    def _admit(self, decoder: SlotDecoder) -> None:
+        """Prefill waiting responses into the free slots."""
+        import torch
+
+        while self._waiting and self._waiting[0].abandoned:
+            self._waiting.popleft()
+        free = [slot for slot, response in enumerate(self._active) if response is None]
+        num = min(len(self._waiting), len(free))
+        enough = num == len(self._waiting) or num >= _TOGETHER or len(free) == len(self._active)
+        if not num or not enough:
+            return
+        entering = [self._waiting.popleft() for _ in range(num)]
+        entering = [response for response in entering if not response.abandoned]
+        self._read(dict.fromkeys(tuple(response.ids) for response in entering), decoder)
+        # the lowest slots first, so that few rows are decoded when few are active
+        slots = free[: len(entering)]
+        for slot, response in zip(slots, entering, strict=True):
+            decoder.enter(slot, self._prefills[tuple(response.ids)])
+            self._active[slot] = response
+        if entering:
+            first = [self._prefills[tuple(response.ids)].logits for response in entering]
+            self._advance(slots, torch.stack(first))
+        while len(self._prefills) > _REMEMBERED:
+            self._prefills.popitem(last=False)
+
+    def _read(self, prompts: Iterable[tuple[int, ...]], decoder: SlotDecoder) -> None:
+        """Prefill the prompts that are not remembered."""
+        fresh = []
+        for ids in prompts:
+            if ids in self._prefills:
+                self._prefills.move_to_end(ids)
+            else:
+                fresh.append(ids)
+        for batch in _batches(fresh, list):
+            for ids, prefill in zip(batch, decoder.prefill(batch), strict=True):
+                self._prefills[ids] = prefill
+
+    def _decode(self, decoder: SlotDecoder) -> None:
+        """One token for every active response."""
+        if not self._waiting:
+            self._close_ranks(decoder)
+        used = max(slot for slot, response in enumerate(self._active) if response is not None) + 1
+        tokens, positions, slots = [0] * used, [0] * used, []
+        for slot, response in enumerate(self._active[:used]):
+            if response is not None and response.abandoned:
+                self._active[slot] = None
+            elif response is not None:
+                tokens[slot], positions[slot] = response.tokens[-1], response.position
+                slots.append(slot)
+        if slots:
+            logits = decoder.step(tokens, positions)[:used]
+            self._advance(slots, logits if len(slots) == used else logits[slots])
+
+    def _close_ranks(self, decoder: SlotDecoder) -> None:
+        """Move the last responses down where that saves rows: the tail of a step is long."""
+        slots = [slot for slot, response in enumerate(self._active) if response is not None]
+        rows = decoder.shapes.rows_for(len(slots))
+        if rows >= decoder.shapes.rows_for(slots[-1] + 1):
+            return
+        free = (slot for slot in range(rows) if self._active[slot] is None)
+        for source in [slot for slot in slots if slot >= rows]:
+            response, target = self._active[source], next(free)
+            assert response is not None
+            decoder.move(source, target, response.position)
+            self._active[target], self._active[source] = response, None
+
+    def _advance(self, slots: list[int], logits: Any) -> None:
+        """Draw the next token of each slot from its row of logits."""
+        groups: dict[Any, list[int]] = {}
+        for row, slot in enumerate(slots):
+            groups.setdefault(self._at(slot).sampling, []).append(row)
+        for sampling, rows in groups.items():
+            members = [self._at(slots[row]) for row in rows]
+            numbers = uniforms([r.request.seed for r in members], [len(r.tokens) for r in members])
+            chosen = logits if len(rows) == len(slots) else logits[rows]
+            for row, token in zip(rows, draw(chosen, sampling, numbers).tolist(), strict=True):
+                self._append(slots[row], token)
+
+    def _at(self, slot: int) -> Response:
+        response = self._active[slot]
+        assert response is not None
+        return response
+
+    def _append(self, slot: int, token: int) -> None:
+        """Give a response its next token; free the slot when that ends it."""
+        response = self._at(slot)
+        try:
+            reason = response.append(token)
+        except Exception as error:  # of the request's own stop_when
+            self._active[slot] = None
+            response.deliver(error)
+            return
+        if reason is not None:
+            self._active[slot] = None
+            response.deliver(response.completion(reason))
+
+
+def _batches(jobs: Iterable[T], ids_of: Callable[[T], list[int]]) -> Iterator[list[T]]:
+    """Jobs of the same padded length together, as many as a prefill takes."""
+    buckets: dict[int, list[T]] = {}
+    for job in jobs:
+        buckets.setdefault(prefill_length(len(ids_of(job))), []).append(job)
+    for length, bucket in buckets.items():
+        rest = iter(bucket)
+        while batch := list(islice(rest, prefill_rows(length))):
+            yield batch
