@@ -347,6 +347,8 @@ def main() -> None:
     failure: type[Exception] = next(
         c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException"
     )
+    # a shell starts background jobs with SIGINT ignored, and then SIGTERM would be as well
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         status = app(standalone_mode=False)

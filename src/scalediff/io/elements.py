@@ -26,6 +26,7 @@ def elements(path: str) -> Iterator[Numbered]:
     """
     window = _Window(path)
     number = 0
+    value: Any = None
     with window:
         inside = window.opens_array()
         while window.more():
@@ -34,8 +35,9 @@ def elements(path: str) -> Iterator[Numbered]:
                 if window.more():
                     yield number, Unreadable("more text after the end of the array")
                 return
-            yield number, window.element()
-        if inside:
+            value = window.element()
+            yield number, value
+        if inside and not isinstance(value, Unreadable):
             yield number + 1, Unreadable("broken JSON: the array is never closed")
 
 

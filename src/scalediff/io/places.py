@@ -39,6 +39,8 @@ def is_pattern(path: str) -> bool:
 
 
 def _files(path: str) -> list[str]:
+    if not path:
+        raise InputError("an input is the empty text; name a file, a folder or a pattern")
     place = Path(path).expanduser()
     if is_pattern(path):
         matches = sorted(glob.glob(str(place), recursive=True))

@@ -75,12 +75,13 @@ def _check_text(head: bytes, path: str) -> None:
         raise InputError(f"{path} is empty; remove it or write it again")
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise InputError(f"{path} is UTF-16 text; save it as UTF-8")
-    if b"\x00" in head or len(_CONTROL.findall(head)) > 8:
+    opens = head.removeprefix(_BOM).lstrip()[:1] in (b"{", b"[")
+    if len(_CONTROL.findall(head)) > (8 if opens else 0):
         raise InputError(
             f"{path} is a binary file of an unknown kind; these are read: {', '.join(SUFFIXES)}"
         )
     known = path.removesuffix(".gz").removesuffix(".zst").endswith(SUFFIXES)
-    if not known and head.removeprefix(_BOM).lstrip()[:1] not in (b"{", b"["):
+    if not known and not opens:
         raise InputError(
             f"{path} is of an unknown kind; turn it into one of these: {', '.join(SUFFIXES)}"
         )

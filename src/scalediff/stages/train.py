@@ -6,11 +6,13 @@ student learns problems' solutions. Settings left null take the paper's defaults
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from scalediff.core.errors import InputError, RecipeError
 from scalediff.core.records import Drop, Row
@@ -18,10 +20,10 @@ from scalediff.core.stage import OPERATION, Config, Context, SetStage, Table
 from scalediff.io.run import read_json
 
 _DEFAULTS: dict[str, dict[str, Any]] = {
-    # released script train_diffgen.sh
-    "generator": {"epochs": 1.0, "batch_size": 16, "max_length": 1024},
-    # released script train_scalediff.sh: 2 a device and 2 accumulated, in packed 32k sequences
-    "student": {"epochs": 3.0, "batch_size": 4, "max_length": 32768},
+    # released script: train_diffgen.sh
+    "generator": {"epochs": 1.0, "batch_size": 16, "max_length": 1024, "packing": False},
+    # released script: train_scalediff.sh, 2 a device and 2 accumulated, in packed 32k sequences
+    "student": {"epochs": 3.0, "batch_size": 4, "max_length": 32768, "packing": True},
 }
 
 
@@ -33,8 +35,9 @@ class TrainConfig(Config):
     epochs: float | None = Field(default=None, gt=0)
     """Passes over the rows. Released scripts: 1 for the generator, 3 for the student."""
     batch_size: int | None = Field(default=None, ge=1)
-    """Rows a step. Released scripts: 16 a device for the generator, 2 x 2 for the student."""
-    learning_rate: float = Field(default=5e-5, gt=0)
+    """Rows a step, or sequences where rows are packed. Released scripts: 16 a device for the
+    generator, 2 x 2 for the student."""
+    learning_rate: float = Field(default=5e-5, gt=0, lt=1)
     """Peak learning rate. Released scripts: 5e-5."""
     schedule: Literal["linear", "cosine", "constant_with_warmup"] = "linear"
     """Decay. Released scripts: linear."""
@@ -45,12 +48,17 @@ class TrainConfig(Config):
     max_length: int | None = Field(default=None, ge=8)
     """Tokens of a row; longer rows are left out and counted. Released scripts: 1,024 for the
     generator, 32,768 for the student."""
+    packing: bool | None = None
+    """Put several short rows into one sequence, kept apart from one another, on a GPU; on a CPU it
+    does nothing. Released scripts: yes for the student, no for the generator."""
     prompt: str = "<|im_start|>user\n"
     """The generator's prompt. Released script: the bare user turn."""
-    train_seed: int = Field(default=42, ge=0)
+    train_seed: int = Field(default=42, ge=0, lt=2**32)
     """Seed of the training (order of rows); not the sampling seed. Released scripts: 42."""
     splits: list[str] | None = None
     """Rows of these splits alone (``original``, ``generated``); null takes all."""
+    max_rows: int | None = Field(default=None, ge=1)
+    """The first rows alone, counted after ``splits``; null takes all."""
     match_steps: bool = False
     """Take exactly as many steps as the training that is the second input (a control)."""
     in_process: Annotated[bool, OPERATION] = False
@@ -58,11 +66,21 @@ class TrainConfig(Config):
     threads: Annotated[int, OPERATION] = Field(default=0, ge=0)
     """Threads of the processor; 0 is all cores."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _fill(cls, values: Any) -> Any:
+        """Settings left null take the released scripts' values for the task."""
+        if not isinstance(values, Mapping):
+            return values
+        defaults = _DEFAULTS.get(str(values.get("task", "student")), {})
+        return {**values, **{k: v for k, v in defaults.items() if values.get(k) is None}}
+
 
 class Train(SetStage):
     """Leaves a model; has no rows of its own."""
 
     name = "train"
+    version = "2"
     Config = TrainConfig
     config: TrainConfig
 
@@ -71,27 +89,37 @@ class Train(SetStage):
 
         Raises:
             InputError: There is no row to train on.
+            RecipeError: The step names no model, or no training to match.
         """
         if ctx.train is None:
             raise RecipeError(f"step {ctx.step} trains a model and names none; give it a `model`")
+        job = self._job(inputs, ctx)
         rows = ctx.folder / "train.jsonl"
-        with open(rows, "wb") as file:
-            count = 0
-            for row in inputs[0].rows():
-                pair = self._pair(row, ctx)
-                if pair is not None:
-                    file.write(orjson.dumps(pair) + b"\n")
-                    count += 1
-        if not count:
+        if not self._write_rows(inputs[0], rows, ctx):
             raise InputError(
-                f"step {ctx.step} has no row to train on; look at what the step before it dropped"
+                f"step {ctx.step} has no row to train on; look at what the steps before it "
+                "dropped, and at `splits` where it is set"
             )
-        ctx.train(self._job(inputs) | {"rows": str(rows), "folder": str(ctx.folder / "model")})
+        ctx.train(job | {"rows": str(rows), "folder": str(ctx.folder / "model")})
         rows.unlink()
         yield from ()
 
+    def _write_rows(self, table: Table, path: Path, ctx: Context) -> int:
+        """Write prompts and responses, and say how many."""
+        pairs = (self._pair(row, ctx) for row in table.rows())
+        count = 0
+        with open(path, "wb") as file:
+            for pair in islice(filter(None, pairs), self.config.max_rows):
+                file.write(orjson.dumps(pair) + b"\n")
+                count += 1
+        return count
+
     def _pair(self, row: Row, ctx: Context) -> dict[str, str] | None:
-        """Prompt and response; None where the row is of another split or has no solution."""
+        """Prompt and response; None where the row is of another split or has no solution.
+
+        The student's user turn is the domain's for a student, the one that the filter asks it
+        with. Released script: the bare problem.
+        """
         if self.config.splits is not None and row.get("split") not in self.config.splits:
             return None
         if self.config.task == "generator":
@@ -101,14 +129,15 @@ class Train(SetStage):
             return None
         return {"prompt": ctx.domain.prompt(row["problem"], "student"), "response": solution}
 
-    def _job(self, inputs: list[Table]) -> dict[str, Any]:
-        settings = self.config.model_dump(exclude={"splits", "match_steps", "prompt"})
-        for name, value in _DEFAULTS[self.config.task].items():
-            if settings[name] is None:
-                settings[name] = value
+    def _job(self, inputs: list[Table], ctx: Context) -> dict[str, Any]:
+        settings = self.config.model_dump(exclude={"splits", "max_rows", "match_steps", "prompt"})
         if self.config.match_steps:
-            told = read_json(inputs[1].artefact("model") / "training.json")
-            if len(inputs) < 2 or told is None:
-                raise RecipeError("match_steps needs a training as the step's second input")
+            told = None
+            if len(inputs) > 1:
+                told = read_json(inputs[1].artefact("model") / "training.json")
+            if told is None:
+                raise RecipeError(
+                    f"step {ctx.step}: match_steps needs a training as the step's second input"
+                )
             settings["steps"] = told["steps"]
         return settings

@@ -110,8 +110,8 @@ def _fitting(found: Iterable[Example], max_length: int, counts: Counts) -> Itera
 def end_of_turn(tokenizer: Any, task: str) -> list[int]:
     r"""Token ids that end a response.
 
-    The generator's is ``<|im_end|>`` and a line break (released script: template ``qwen_qft``) where
-    the tokenizer has that token. The student's is the mark that the model's own template writes
+    The generator's is ``<|im_end|>`` and a line break where the tokenizer has that token (released
+    script: template ``qwen_qft``). The student's is the mark that the model's own template writes
     after an assistant's turn, which in base models is not the tokenizer's ``eos_token``.
     """
     special = _special_ids(tokenizer)

@@ -3,148 +3,271 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from scalediff.core.errors import InputError
-from scalediff.training.examples import Example, make_examples
+import orjson
+
+from scalediff.core.errors import InputError, PrerequisiteError, RecipeError
+from scalediff.training.examples import Counts, end_of_turn, examples, write_examples
+from scalediff.training.job import CHECKPOINTS, TrainingError, settings_of
+
+Progress = Callable[[int, int | None], None]
+
+CHECKPOINT_STEPS = 500
+"""Steps between checkpoints; a shorter training keeps none and starts over when it is killed."""
 
 _TOLD_EVERY = 10
-_CHECKPOINT_STEPS = 2_000
-"""Steps between checkpoints; a shorter training starts over when it is killed."""
+_LOSSES = 50
+"""About how many losses ``training.json`` keeps of a short training; a long one keeps one in 50
+steps."""
 
 
-def train(job: Mapping[str, Any], progress: Callable[[int, int | None], None]) -> None:
+def train(job: Mapping[str, Any], progress: Progress) -> None:
     """Do a training job: the model folder is there, whole, when this returns.
+
+    Args:
+        job: See ``job.run_job``; ``folder`` is where the model will be.
+        progress: Told steps done and in all.
 
     Raises:
         InputError: No row is short enough to train on.
+        PrerequisiteError: The base model cannot be fetched.
+        RecipeError: The base model cannot be read, or has no chat template.
+        TrainingError: The loss became infinite or no number.
     """
-    import torch
     import transformers
 
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    _hush_datasets()
-    if job.get("threads"):
-        torch.set_num_threads(int(job["threads"]))
+    _quiet()
     started = time.monotonic()
+    if job.get("threads"):
+        import torch
+
+        torch.set_num_threads(int(job["threads"]))
     folder = Path(job["folder"])
     tokenizer, model = _load(job)
-    with open(job["rows"], encoding="utf-8") as file:
-        rows = (json.loads(line) for line in file)
-        examples, over = make_examples(rows, tokenizer, job["task"], job["max_length"])
-    if not examples:
+    end = end_of_turn(tokenizer, job["task"])
+    _stop_at(model, end[0])
+    tokens = folder.parent / "tokens.arrow"
+    counts = write_examples(
+        examples(_rows(Path(job["rows"])), tokenizer, job["task"]), job["max_length"], tokens
+    )
+    if not counts.rows:
         raise InputError(
-            f"no row to train on in {job['rows']} ({over} are over {job['max_length']} tokens); "
-            "raise max_length or look at the step before"
+            f"no row to train on in {job['rows']} ({counts.over_length} are over "
+            f"{job['max_length']} tokens); raise max_length or look at the step before"
         )
     transformers.set_seed(int(job["train_seed"]))
-    trainer = _trainer(job, model, tokenizer, examples, folder, progress)
-    checkpoints = sorted(folder.parent.glob("checkpoints/checkpoint-*"))
-    result = trainer.train(resume_from_checkpoint=str(checkpoints[-1]) if checkpoints else None)
-    told = {
-        "task": job["task"],
-        "rows": len(examples),
-        "over_length": over,
-        "steps": int(trainer.state.global_step),
-        "epochs": float(trainer.state.epoch or 0),
-        "tokens_per_epoch": sum(len(e["input_ids"]) for e in examples),
-        "loss": float(result.training_loss),
-        "losses": [e["loss"] for e in trainer.state.log_history if "loss" in e],
-        "seconds": round(time.monotonic() - started, 2),
-        "settings": {k: job[k] for k in sorted(job) if k not in ("folder", "rows", "base_model")},
-    }
+    trainer = _trainer(job, model, tokenizer, tokens, counts, progress)
+    trainer.train(resume_from_checkpoint=_last_checkpoint(folder.parent / CHECKPOINTS))
+    told = _told(job, counts, trainer.state, time.monotonic() - started)
+    if not math.isfinite(told["loss"]):
+        raise TrainingError(
+            f"the training in {folder.parent} diverged after {told['steps']} steps; lower "
+            f"learning_rate, which is {job['learning_rate']}"
+        )
     _save(trainer.model, tokenizer, folder, told)
+    shutil.rmtree(folder.parent / CHECKPOINTS, ignore_errors=True)
+    tokens.unlink()
 
 
-def _hush_datasets() -> None:
-    """The progress bars of ``datasets`` are not ours to show."""
+def _quiet() -> None:
+    """No bars and warnings but ours, and no telemetry (TRL sends the trainer's name otherwise)."""
     import datasets
+    import huggingface_hub.constants
+    import transformers
 
+    huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY = True
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
     datasets.disable_progress_bars()
 
 
+def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
+    with open(path, "rb") as file:
+        for line in file:
+            yield orjson.loads(line)
+
+
 def _load(job: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Tokenizer and model; the weights are float32 whatever they were stored in.
+
+    In pure bfloat16 AdamW hardly moves the loss at the small learning rates of fine-tuning; on a
+    GPU the trainer computes in bfloat16 over these master weights.
+    """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    where, options = Path(job["base_model"]), {}
-    if job.get("base_kind") == "gguf":
-        where, options = where.parent, {"gguf_file": where.name}
-    name = job["base_model"] if job.get("base_kind") == "hub" else str(where)
-    tokenizer = AutoTokenizer.from_pretrained(name, **options)
-    # float32 master weights: in pure bfloat16 AdamW hardly moves a small learning rate's loss
-    model = AutoModelForCausalLM.from_pretrained(
-        name, dtype=torch.float32, attn_implementation="sdpa", trust_remote_code=False, **options
-    )
+    name, kind = str(job["base_model"]), job.get("base_kind", "folder")
+    options: dict[str, Any] = {}
+    if kind == "gguf":
+        options["gguf_file"] = Path(name).name
+        name = str(Path(name).parent)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, **options)
+        model = AutoModelForCausalLM.from_pretrained(
+            name,
+            dtype=torch.float32,
+            attn_implementation="sdpa",
+            trust_remote_code=False,
+            use_safetensors=None if kind == "gguf" else True,
+            **options,
+        )
+    except (OSError, ValueError, KeyError) as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        if kind == "hub":
+            raise PrerequisiteError(
+                f"the model {name} could not be fetched from the hub ({first}); check the name and "
+                "the network, or give a folder"
+            ) from None
+        raise RecipeError(f"the model to train, {name}, cannot be loaded: {first}") from None
     return tokenizer, model
+
+
+def _stop_at(model: Any, end: int) -> None:
+    """Have whoever samples from the model stop where its responses were taught to end."""
+    config = model.generation_config
+    before = config.eos_token_id
+    stops = before if isinstance(before, list) else [] if before is None else [before]
+    config.eos_token_id = sorted({*stops, end})
+    # saving refuses sampling parameters that greedy decoding would not read, after all the work
+    if any(getattr(config, name) is not None for name in ("temperature", "top_p", "top_k")):
+        config.do_sample = True
 
 
 def _trainer(
     job: Mapping[str, Any],
     model: Any,
     tokenizer: Any,
-    examples: list[Example],
-    folder: Path,
-    progress: Callable[[int, int | None], None],
+    tokens: Path,
+    counts: Counts,
+    progress: Progress,
 ) -> Any:
-    import torch
     from datasets import Dataset
-    from transformers import TrainerCallback
-    from trl import SFTConfig, SFTTrainer
+    from transformers.trainer_callback import PrinterCallback
+    from trl import SFTTrainer
 
-    class Tell(TrainerCallback):  # type: ignore[misc]
-        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            if state.global_step % _TOLD_EVERY == 0:
-                progress(state.global_step, state.max_steps)
+    trainer = SFTTrainer(
+        model=model,
+        args=sft_config(job, counts.rows, tokens.parent / CHECKPOINTS),
+        train_dataset=Dataset.from_file(str(tokens)),
+        processing_class=tokenizer,
+        callbacks=[_teller(progress)],
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def sft_config(job: Mapping[str, Any], rows: int, checkpoints: Path) -> Any:
+    """TRL's settings for a job.
+
+    On a CPU rows stay two-dimensional, since a flattened batch pays for a quadratic mask there; on
+    a GPU a packing job packs whole rows with ``bfd``, which keeps them apart.
+
+    Args:
+        job: See ``job.run_job``.
+        rows: Rows to train on.
+        checkpoints: Where checkpoints go.
+    """
+    import torch
+    from trl import SFTConfig
 
     gpu = torch.cuda.is_available()
-    steps = job.get("steps")
-    config = SFTConfig(
-        output_dir=str(folder.parent / "checkpoints"),
+    packing = gpu and bool(job.get("packing"))
+    accumulation = int(job.get("accumulation") or 1)
+    most = job.get("steps") or math.ceil(
+        math.ceil(rows / (job["batch_size"] * accumulation)) * job["epochs"]
+    )
+    return SFTConfig(
+        output_dir=str(checkpoints),
         per_device_train_batch_size=job["batch_size"],
-        gradient_accumulation_steps=job.get("accumulation", 1),
+        gradient_accumulation_steps=accumulation,
         num_train_epochs=job["epochs"],
-        max_steps=steps if steps else -1,
+        max_steps=job.get("steps") or -1,
         learning_rate=job["learning_rate"],
         lr_scheduler_type=job["schedule"],
-        warmup_steps=job["warmup_ratio"],
+        warmup_steps=job["warmup_ratio"],  # under 1 it is a share of the steps
         weight_decay=job["weight_decay"],
         max_length=job["max_length"],
-        # on a CPU rows stay two-dimensional: a flattened batch pays for a quadratic mask
-        packing=False,
+        packing=packing,
+        packing_strategy="bfd",
+        # our rows are tokenised, labelled and short enough: there is nothing left to prepare
+        dataset_kwargs=None if packing else {"skip_prepare_dataset": True},
+        completion_only_loss=False,
         bf16=gpu,
         use_cpu=not gpu,
         activation_checkpointing=gpu,
-        optim="adamw_torch_fused" if gpu else "adamw_torch",
+        optim="adamw_torch_fused",
         seed=job["train_seed"],
         data_seed=job["train_seed"],
-        logging_steps=50,
-        save_strategy="steps",
-        save_steps=_CHECKPOINT_STEPS,
+        logging_steps=min(50, max(1, most // _LOSSES)),
+        logging_nan_inf_filter=False,  # or a diverged training looks like a good one
+        save_strategy="steps" if most > CHECKPOINT_STEPS else "no",
+        save_steps=CHECKPOINT_STEPS,
         save_total_limit=1,
         report_to="none",
         disable_tqdm=True,
         dataloader_num_workers=0,
         dataloader_pin_memory=gpu,
-        completion_only_loss=False,
     )
-    trainer = SFTTrainer(
-        model=model,
-        args=config,
-        train_dataset=Dataset.from_list(examples),
-        processing_class=tokenizer,
-        callbacks=[Tell()],
-    )
-    from transformers.trainer_callback import PrinterCallback
 
-    trainer.remove_callback(PrinterCallback)
-    return trainer
+
+def _teller(progress: Progress) -> Any:
+    """A callback that tells the steps, and ends a diverged training.
+
+    It also keeps the trainer from a checkpoint of the finished model.
+    """
+    from transformers import TrainerCallback
+
+    class Teller(TrainerCallback):  # type: ignore[misc]
+        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
+            last = state.global_step >= state.max_steps
+            if last or state.global_step % _TOLD_EVERY == 0:
+                progress(state.global_step, state.max_steps)
+            if last:
+                control.should_save = False
+            return control
+
+        def on_log(self, args: Any, state: Any, control: Any, logs: Any, **kwargs: Any) -> Any:
+            if not math.isfinite(logs.get("loss", 0.0)):
+                control.should_training_stop = True
+            return control
+
+    return Teller()
+
+
+def _last_checkpoint(folder: Path) -> str | None:
+    """The newest whole checkpoint: its ``trainer_state.json`` is written last."""
+    whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
+    newest = max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+    return None if newest is None else str(newest)
+
+
+def _told(job: Mapping[str, Any], counts: Counts, state: Any, seconds: float) -> dict[str, Any]:
+    """What ``training.json`` tells; ``num_tokens`` are those trained on in all epochs."""
+    epochs = float(state.epoch or 0)
+    # kept in checkpoints, unlike the trainer's own mean, which forgets what was before a resume
+    losses = [[e["step"], e["loss"]] for e in state.log_history if "loss" in e]
+    return {
+        "task": job["task"],
+        "rows": counts.rows,
+        "over_length": counts.over_length,
+        "longest": counts.longest,
+        "steps": int(state.global_step),
+        "epochs": round(epochs, 4),
+        "num_tokens": round(counts.tokens * epochs),
+        "tokens_per_epoch": counts.tokens,
+        "loss_tokens_per_epoch": counts.loss_tokens,
+        "loss": sum(loss for _, loss in losses) / len(losses),
+        "losses": losses,
+        "seconds": round(seconds, 2),
+        "settings": settings_of(job),
+    }
 
 
 def _save(model: Any, tokenizer: Any, folder: Path, told: Mapping[str, Any]) -> None:
@@ -153,7 +276,5 @@ def _save(model: Any, tokenizer: Any, folder: Path, told: Mapping[str, Any]) -> 
     shutil.rmtree(temporary, ignore_errors=True)
     model.save_pretrained(temporary)
     tokenizer.save_pretrained(temporary)
-    (temporary / "training.json").write_text(json.dumps(told, indent=2) + "\n")
-    shutil.rmtree(folder, ignore_errors=True)
+    (temporary / "training.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
     os.replace(temporary, folder)
-    shutil.rmtree(folder.parent / "checkpoints", ignore_errors=True)

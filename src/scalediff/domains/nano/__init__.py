@@ -24,7 +24,7 @@ class NanoDomain(MathDomain):
     """Problems of the nano world."""
 
     name = "nano"
-    version = f"{MathDomain.version}, world 1"
+    version = f"{MathDomain.version}, world 2"
 
     def prompt(self, problem: str, role: str) -> str:
         """The bare problem for every role: the small models know no instructions."""
