@@ -30,7 +30,11 @@ def calibration(run: Run, column: str) -> str:
     if select is None:
         raise InputError("the identify step is not finished; run the command again")
     difficult = {row["key"]: bool(row.get("difficult")) for row in select.added()}
-    rows = [row for row in (score or select).rows() if row.get(column) is not None]
+    table = score or select
+    # a column that has a name of ours came in as source_NAME
+    own = f"source_{column}"
+    column = own if any(own in row for row in table.rows()) else column
+    rows = [row for row in table.rows() if row.get(column) is not None]
     if not rows:
         raise InputError(f"--calibrate {column}: no row has the column {column!r}")
     groups = _grouped(rows, column)

@@ -80,6 +80,7 @@ def look(
         list[str], typer.Option("--benchmark", help="Benchmarks to look for.")
     ] = [],  # noqa: B006
     domain: Domain = "math",
+    problem_column: Problem = None,
 ) -> None:
     """What a file holds, before anything is paid."""
     from scalediff.domains import open_domain
@@ -89,7 +90,9 @@ def look(
 
     known = open_domain(domain).benchmarks()
     folder = resolve(model).location if model is not None else None
-    print(render(look_at(inputs, model=folder, benchmarks={b: known.get(b, b) for b in benchmark})))
+    places = {name: known.get(name, name) for name in benchmark}
+    found = look_at(inputs, model=folder, benchmarks=places, problem_column=problem_column)
+    print(render(found))
 
 
 @app.command()

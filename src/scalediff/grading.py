@@ -49,4 +49,6 @@ def _graded(run: Run, counts: Counter[str]) -> Iterator[Row]:
         counts[str(verdict["verdict"])] += 1
         for name in ("key", "problem_id", "pass_rate"):
             row.pop(name, None)
+            if f"source_{name}" in row:  # the row's own column of that name, back in its place
+                row[name] = row.pop(f"source_{name}")
         yield {**row, **verdict}

@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 
 from scalediff.core.domain import Domain
-from scalediff.core.errors import EngineError, RecordError
+from scalediff.core.errors import EngineError, RecordError, ScalediffError
 from scalediff.core.keys import unit_key
 from scalediff.core.records import Drop, Row
 from scalediff.core.stage import AsyncStage, Context, RowStage, SetStage, Stage
@@ -321,8 +321,12 @@ async def _with_engine(
     ctx.engine = await open_engine()
     try:
         await run.work(total)
-    except* EngineError as group:
-        raise group.exceptions[0] from None
+    except* ScalediffError as group:
+        # one sentence, not a group of as many as were in flight
+        first: BaseException = group
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        raise first from None
     finally:
         if ctx.engine is not None:
             await ctx.engine.close()

@@ -45,14 +45,19 @@ def tiny_model(kind):
         "bos_token_id": None,
         "pad_token_id": 256,
         "initializer_range": 0.3,  # far from uniform, so that tokens are not near ties
-        "tie_word_embeddings": True,
+        "tie_word_embeddings": False,
     }
     torch.manual_seed(11)
     if kind == "qwen3":
-        config = Qwen3Config(**sizes, num_key_value_heads=2, head_dim=16)
-        return Qwen3ForCausalLM(config).eval()
-    config = LlamaConfig(**sizes, num_key_value_heads=3)
-    return LlamaForCausalLM(config).eval()
+        model = Qwen3ForCausalLM(Qwen3Config(**sizes, num_key_value_heads=2, head_dim=16))
+    else:
+        model = LlamaForCausalLM(LlamaConfig(**sizes, num_key_value_heads=3))
+    with torch.no_grad():
+        printable = torch.zeros(261, dtype=torch.bool)
+        printable[[*range(94), *range(256, 261)]] = True  # the first bytes of the alphabet: ! to ~
+        model.lm_head.weight[~printable] = 0
+        model.lm_head.weight[258] *= 2  # so that some responses end by themselves
+    return model.eval()
 
 
 @pytest.fixture(scope="session", autouse=True)
