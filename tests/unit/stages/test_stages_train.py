@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 from fakes import FakeTable, context, table_of
@@ -15,7 +16,7 @@ def run(tmp_path, inputs, **settings):
 
     def train(job):
         seen["job"] = dict(job)
-        seen["rows"] = [json.loads(line) for line in open(job["rows"])]
+        seen["rows"] = [json.loads(line) for line in Path(job["rows"]).read_text().splitlines()]
         return tmp_path / "model"
 
     ctx = context(folder=tmp_path)

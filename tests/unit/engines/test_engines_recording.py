@@ -1,0 +1,233 @@
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from scalediff.core.engine import Completion, EngineInfo, Request, Sampling, Score
+from scalediff.core.errors import EngineError
+from scalediff.core.keys import digest
+from scalediff.engines.recording import RecordingEngine
+from scalediff.io.attempts import AttemptStore
+
+
+class DictStore(dict):
+    def put(self, key, record):
+        self[key] = record
+
+
+class Slow:
+    """Says how many words its cap lets it; ends by itself after ``length`` of them."""
+
+    def __init__(self, length=5, fingerprint="weights"):
+        self.info = EngineInfo(model="slow", fingerprint=fingerprint)
+        self.length = length
+        self.calls = 0
+        self.failures = 0
+        self.cancelled = 0
+        self.closed = False
+
+    async def sample(self, request):
+        self.calls += 1
+        try:
+            await asyncio.sleep(0.01)
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        if self.failures:
+            self.failures -= 1
+            raise EngineError("slow failed")
+        words = [f"{request.seed}-{i}" for i in range(self.length)]
+        if request.stop_when is not None and request.stop_when(words[0]):
+            return Completion(None, words[0], "stopped", 1, 3, (1,))
+        cap = request.sampling.max_new_tokens
+        if self.length > cap:
+            return Completion(None, " ".join(words[:cap]), "length", cap, 3, (1,) * cap)
+        return Completion("hm", " ".join(words), "stop", self.length, 3, (1,) * self.length)
+
+    async def score(self, request, continuation):
+        self.calls += 1
+        await asyncio.sleep(0.01)
+        return Score(-float(len(continuation)), True, 7)
+
+    async def close(self):
+        self.closed = True
+
+
+def ask(cap=10, seed=1, text="1+1?", **more):
+    message = {"role": "user", "content": text}
+    return Request(messages=(message,), sampling=Sampling(max_new_tokens=cap), seed=seed, **more)
+
+
+def run(*requests, engine=None, store=None):
+    """Ask one after the other; completions, engine and recorder."""
+    engine = engine or Slow()
+    recorder = RecordingEngine(engine, DictStore() if store is None else store)
+
+    async def main():
+        return [await recorder.sample(request) for request in requests]
+
+    return asyncio.run(main()), engine, recorder
+
+
+def test_what_was_paid_is_served_and_is_the_same():
+    (first, second), engine, recorder = run(ask(), ask())
+    assert first == second
+    assert (first.reasoning, first.content) == ("hm", "1-0 1-1 1-2 1-3 1-4")
+    assert (engine.calls, recorder.num_sampled, recorder.num_served) == (1, 1, 1)
+    assert (recorder.num_tokens, recorder.num_prompt_tokens) == (5, 3)
+
+
+def test_the_key_is_model_request_and_seed():
+    request = ask()
+    (completion,), _, _ = run(request)
+    assert completion.attempt_id == digest("weights", request.identity(), request.seed)
+
+
+def test_what_makes_another_attempt_is_paid_anew():
+    requests = [
+        ask(), ask(seed=2), ask(text="2+2?"), ask(thinking=False), ask(prefix="</think>"),
+        replace(ask(), sampling=Sampling(temperature=1.0, max_new_tokens=10)),
+    ]  # fmt: skip
+    found, engine, _ = run(*requests)
+    assert engine.calls == len(requests)
+    assert len({c.attempt_id for c in found}) == len(requests)
+
+
+def test_other_weights_have_attempts_of_their_own():
+    store = DictStore()
+    (first,), _, _ = run(ask(), store=store)
+    (second,), engine, _ = run(ask(), store=store, engine=Slow(fingerprint="others"))
+    assert engine.calls == 1
+    assert first.attempt_id != second.attempt_id
+
+
+def test_an_attempt_that_ended_by_itself_serves_every_cap_it_fits_in():
+    found, engine, _ = run(ask(cap=10), ask(cap=99), ask(cap=5))
+    assert engine.calls == 1
+    assert len({c.attempt_id for c in found}) == 1
+
+
+def test_a_smaller_cap_is_paid_for_and_leaves_the_whole_attempt():
+    found, engine, _ = run(ask(cap=10), ask(cap=3), ask(cap=10), ask(cap=3))
+    assert [c.finish_reason for c in found] == ["stop", "length", "stop", "length"]
+    assert [c.num_tokens for c in found] == [5, 3, 5, 3]
+    assert engine.calls == 2
+
+
+def test_a_capped_attempt_serves_its_own_cap_alone():
+    found, engine, _ = run(ask(cap=2), ask(cap=2), ask(cap=3), ask(cap=9), ask(cap=2))
+    assert [c.num_tokens for c in found] == [2, 2, 3, 5, 2]
+    assert engine.calls == 3
+
+
+def test_a_stopped_attempt_serves_only_who_may_be_stopped():
+    def always(text):
+        return True
+
+    found, engine, _ = run(ask(stop_when=always), ask(stop_when=always), ask())
+    assert [c.finish_reason for c in found] == ["stopped", "stopped", "stop"]
+    assert engine.calls == 2
+    assert found[0].attempt_id != found[2].attempt_id
+
+
+def test_scores_are_kept_by_prompt_and_continuation():
+    engine = Slow()
+    recorder = RecordingEngine(engine, DictStore())
+
+    async def main():
+        return [
+            await recorder.score(ask(), "</think>"),
+            await recorder.score(ask(cap=77), "</think>"),
+            await recorder.score(ask(), "no"),
+            await recorder.score(ask(text="2+2?"), "</think>"),
+        ]
+
+    first, again, other, _ = asyncio.run(main())
+    assert first == again == Score(-8.0, True, 7)
+    assert other == Score(-2.0, True, 7)
+    assert (engine.calls, recorder.num_sampled, recorder.num_served) == (3, 3, 1)
+    assert (recorder.num_tokens, recorder.num_prompt_tokens) == (0, 21)
+
+
+def test_equal_requests_at_the_same_time_are_paid_once():
+    engine = Slow()
+    recorder = RecordingEngine(engine, DictStore())
+
+    async def main():
+        samples = (recorder.sample(ask()) for _ in range(5))
+        scores = (recorder.score(ask(), "x") for _ in range(5))
+        return await asyncio.gather(*samples, *scores)
+
+    found = asyncio.run(main())
+    assert engine.calls == 2
+    assert len(set(found)) == 2
+    assert (recorder.num_sampled, recorder.num_served) == (2, 8)
+
+
+def test_one_who_gives_up_does_not_take_it_from_the_others():
+    engine = Slow()
+    recorder = RecordingEngine(engine, DictStore())
+
+    async def main():
+        first, second = (asyncio.ensure_future(recorder.sample(ask())) for _ in range(2))
+        await asyncio.sleep(0)
+        first.cancel()
+        completion = await second
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        return completion
+
+    assert asyncio.run(main()).num_tokens == 5
+    assert (engine.calls, engine.cancelled) == (1, 0)
+
+
+def test_when_all_give_up_the_engine_is_told_and_asking_again_works():
+    engine = Slow()
+    recorder = RecordingEngine(engine, DictStore())
+
+    async def main():
+        calls = [asyncio.ensure_future(recorder.sample(ask())) for _ in range(2)]
+        await asyncio.sleep(0.001)
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+        return await recorder.sample(ask())
+
+    assert asyncio.run(main()).num_tokens == 5
+    assert (engine.calls, engine.cancelled) == (2, 1)
+    assert recorder.num_sampled == 1
+
+
+def test_a_failure_reaches_all_and_nothing_is_kept():
+    engine, store = Slow(), DictStore()
+    engine.failures = 1
+    recorder = RecordingEngine(engine, store)
+
+    async def main():
+        both = [recorder.sample(ask()), recorder.sample(ask())]
+        failed = await asyncio.gather(*both, return_exceptions=True)
+        kept = len(store)
+        return failed, kept, await recorder.sample(ask())
+
+    failed, kept, after = asyncio.run(main())
+    assert [type(f) for f in failed] == [EngineError, EngineError]
+    assert kept == 0
+    assert after.finish_reason == "stop"
+    assert (recorder.num_sampled, recorder.num_served) == (1, 0)
+
+
+def test_a_store_on_disk_outlives_the_engine(tmp_path):
+    store = AttemptStore(tmp_path / "attempts")
+    (first,), _, _ = run(ask(), store=store)
+    store.close()
+    store = AttemptStore(tmp_path / "attempts")
+    (second,), engine, recorder = run(ask(), store=store)
+    store.close()
+    assert second == first
+    assert (engine.calls, recorder.num_served) == (0, 1)
+
+
+def test_closing_closes_the_engine():
+    engine = Slow()
+    asyncio.run(RecordingEngine(engine, DictStore()).close())
+    assert engine.closed
