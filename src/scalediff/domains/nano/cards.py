@@ -26,8 +26,9 @@ tags: [laboratory, synthetic]
 
 # nano:{name}
 
-**LABORATORY.** {purpose} It knows the nano world of scalediff, a closed world of small
-arithmetic, and nothing else; what it shows proves nothing of large models.
+**LABORATORY.** {purpose}
+It knows the nano world of scalediff, a closed world of small arithmetic, and nothing else; what
+it shows proves nothing of large models.
 
 Qwen3 architecture, {parameters:,} parameters, ChatML without a system turn, a byte-level
 tokenizer with the world's phrases as tokens. Made from nothing by

@@ -49,6 +49,8 @@ def save_folder(model: Any, tokenizer: "PreTrainedTokenizerFast", folder: Path, 
     names = dict(model.named_parameters())  # without lm_head, which is tied to the embeddings
     weights = {name: p.detach().half().contiguous() for name, p in names.items()}
     save_file(weights, fresh / "model.safetensors", metadata={"format": "pt"})
+    (fresh / "model.safetensors").chmod(0o644)  # safetensors writes for the owner alone
+    tokenizer.backend_tokenizer.no_padding()  # what scoring left behind is not the tokenizer's
     tokenizer.save_pretrained(fresh)
     ends = {"eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
     (fresh / "generation_config.json").write_text(json.dumps(ends, indent=2) + "\n")
