@@ -23,6 +23,17 @@ FILES = {
 }
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    # Two threads that wait for each other stall on a busy machine, and gain little at this size.
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def load(folder):
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -69,11 +80,13 @@ def test_the_weights_are_a_few_megabytes_together():
 
 
 def test_the_teacher_is_good_and_the_student_is_not():
-    problems = hard_problems(96, seed=11)
+    problems = hard_problems(64, seed=11)
     shares = {}
     for name in ("teacher", "student"):
         model, tokenizer = load(model_folder(name))
-        responses = sampling.respond(model, tokenizer, [user_turn(p.problem) for p in problems])
+        responses = sampling.respond(
+            model, tokenizer, [user_turn(p.problem) for p in problems], max_new_tokens=150
+        )
         shares[name] = sum(sampling.right(responses, problems)) / len(problems)
     assert shares["teacher"] > 0.7
     assert shares["student"] < 0.5
