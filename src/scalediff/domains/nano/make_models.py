@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 LABELLED = 1800
 """Problems whose pass rates are sampled for the identifier; a sixth is held out."""
 
+SCORED = 1600
+"""Problems that the card of a base is scored on."""
+
 _LABEL_SEED = 50
 _WORKERS = 2
 
@@ -56,7 +59,7 @@ def make_base(base: Base, folder: Path, scale: float = 1.0) -> None:
         tell = _Teller(f"{base.name}, phase {number}", phase.steps)
         tokens += train(model, tokenizer, rows, phase, tell)
     record = describe_base(base, phases, tokens, time.monotonic() - started)
-    finish_base(base, model, tokenizer, record, folder)
+    finish_base(base, model, tokenizer, record, folder, max(32, round(SCORED * scale)))
 
 
 def describe_base(
@@ -82,11 +85,12 @@ def finish_base(
     tokenizer: "PreTrainedTokenizerFast",
     record: dict[str, object],
     folder: Path,
+    scored: int,
 ) -> None:
     """Score a base with the weights as they are stored, and write its folder."""
     round_weights(model)
     score = cards.score_generator if base.name == "generator" else cards.score_solver
-    card = cards.write_card(base.name, model, record, score(model, tokenizer))
+    card = cards.write_card(base.name, model, record, score(model, tokenizer, scored))
     save_folder(model, tokenizer, folder, card)
 
 
