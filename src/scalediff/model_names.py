@@ -21,6 +21,7 @@ from scalediff.engines.fingerprint import fingerprint_file, fingerprint_folder
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
+_LONGEST = 1024
 _FORMS = "a folder, a .gguf file, nano:NAME, smol, fake:SCRIPT, URL#NAME or a Hugging Face id"
 
 
@@ -36,8 +37,8 @@ def resolve(name: str) -> ModelSpec:
         >>> resolve("fake:teacher").kind
         'fake'
     """
-    if not name.strip() or "\0" in name:
-        raise RecipeError(f"{name!r} names no model; give {_FORMS}")
+    if not name.strip() or "\0" in name or len(name) > _LONGEST:
+        raise RecipeError(f"{name[:80]!r} names no model; give {_FORMS}")
     scheme, _, rest = name.partition(":")
     if scheme == "nano":
         return _nano(name, rest)

@@ -199,7 +199,8 @@ def test_a_fetched_snapshot_is_used_where_it_is_whole(cache, folder):
         ("/no/such/folder", "there is no model"),
         ("org/name/more", "there is no model"),
         ("../org", "there is no model"),
-        ("x" * 5000, "there is no model"),
+        ("x" * 5000, "names no model"),
+        ("x" * 900, "there is no model"),
         ("\udcff", "there is no model"),
     ],
 )

@@ -19,7 +19,7 @@ import operator
 import random
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -167,7 +167,7 @@ class FakeEngine:
         if request.raw is not None:
             text = self._new_problem(rng)
         else:
-            text = self._response(request, prompt, rng)
+            text = self._response(request, cap, rng)
         for stop in request.sampling.stop:
             text = text.partition(stop)[0]
         shown, reason, num_tokens = _cut(text, cap, request)
@@ -222,19 +222,19 @@ class FakeEngine:
         text = ask.format(" ".join(terms))
         return text[: len(text) // 2] if rng.random() < self._does.malformed else text
 
-    def _response(self, request: Request, prompt: str, rng: random.Random) -> str:
+    def _response(self, request: Request, cap: int, rng: random.Random) -> str:
         problem = (request.messages or ({"content": ""},))[-1]["content"]
         does = self._does
         lots = [rng.random() for _ in range(4)]
         answer = _answer(problem)
         said = answer if lots[0] < does.accuracy else answer + rng.choice((-10, -2, -1, 1, 2, 7))
-        again = "I look at it once more. "
         steps = " ".join(f"Step {i + 1} gives {rng.randint(0, 99)}." for i in range(3))
         thought = f"The problem asks: {problem[:80]}\n{steps}\nSo it is {said}."
+        # longer than any cap, and drawn last: a larger cap only adds to it
         if lots[2] < does.looping:
-            thought = again * 20_000
+            thought = "I look at it once more. " * cap
         elif lots[1] < does.truncated:
-            thought += " ".join(f"Or {rng.randint(0, 10**6)}?" for _ in range(20_000))
+            thought += " ".join(f" Or {number}?" for number in _numbers(said, cap))
         closing = f"The answer is $\\boxed{{{said}}}$."
         content = "I do not know." if lots[3] < does.unanswered else closing
         thinks = does.thinks and request.thinking is not False
@@ -242,6 +242,14 @@ class FakeEngine:
             return content
         opened = does.opens_think or "<think>" in request.prefix
         return f"{'' if opened else '<think>'}\n{thought}\n</think>\n\n{content}"
+
+
+def _numbers(start: int, num: int) -> Iterator[int]:
+    """Numbers that do not repeat for long, without a generator's cost."""
+    value = start % 1_000_003
+    for _ in range(num):
+        value = (value * 48_271 + 11) % 1_000_003
+        yield value
 
 
 def _cut(text: str, cap: int, request: Request) -> tuple[str, FinishReason, int]:

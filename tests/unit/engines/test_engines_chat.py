@@ -29,8 +29,8 @@ TEMPLATES = {
     "{% if enable_thinking is defined and enable_thinking %}<think>"
     "{% else %}</think>{% endif %}{% endif %}",
     # adds a system turn, as its authors trained it, and never thinks
-    "smollm2": "{% if messages[0].role != 'system' %}<|im_start|>system\nYou are helpful<|im_end|>\n"
-    "{% endif %}" + TURNS + "{% endif %}",
+    "smollm2": "{% if messages[0].role != 'system' %}"
+    "<|im_start|>system\nYou are helpful<|im_end|>\n{% endif %}" + TURNS + "{% endif %}",
 }
 QWEN = "<|im_start|>user\n1+1?<|im_end|>\n<|im_start|>assistant\n"
 R1 = "<｜begin▁of▁sentence｜><｜User｜>1+1?<｜Assistant｜><think>\n"

@@ -72,7 +72,7 @@ def test_the_seed_decides(qwen3, with_engine):
 
 
 def test_scores_are_those_of_a_plain_forward_pass(model, tokenizer, with_engine):
-    texts, more = TEXTS + ["a" * 200], "</think>ok"
+    texts, more = [*TEXTS, "a" * 200], "</think>ok"
 
     async def use(engine):
         return await asyncio.gather(*(engine.score(ask(text), more) for text in texts))
