@@ -48,12 +48,12 @@ def resolve(name: str) -> ModelSpec:
         return _url(name)
     if name == "smol":
         return _smol(name)
-    path = Path(name).expanduser()
+    path = _path(name)
     if path.suffix == ".gguf":
         return _gguf(name, path)
-    if path.is_dir():
+    if os.path.isdir(path):  # unlike Path.is_dir it takes any text for an answer
         return _folder(name, path)
-    if path.exists():
+    if os.path.exists(path):
         raise RecipeError(f"the model {name} is a file; give its folder, or a .gguf file")
     if _HUB_ID.fullmatch(name):
         return _hub(name)
@@ -81,11 +81,18 @@ def _missing_weights(folder: Path) -> list[str]:
         except (OSError, ValueError, KeyError, AttributeError, TypeError):
             return [f"a readable {index.name}"]
         return sorted(str(s) for s in shards if not (folder / str(s)).is_file())
-    if any(folder.glob("*.safetensors")):
+    if any(file.is_file() for file in folder.glob("*.safetensors")):
         return []
     if any(folder.glob("*.bin")) or any(folder.glob("*.pt*")):
         return ["weights in safetensors (pickled ones are not read: convert them)"]
     return ["weights (model.safetensors)"]
+
+
+def _path(name: str) -> Path:
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:  # ~ of somebody who is not known here
+        return Path(name)
 
 
 def _folder(name: str, path: Path) -> ModelSpec:
@@ -96,7 +103,7 @@ def _folder(name: str, path: Path) -> ModelSpec:
 
 
 def _gguf(name: str, path: Path) -> ModelSpec:
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise RecipeError(f"there is no GGUF file {name}; check the path")
     return ModelSpec(name, "gguf", str(path), fingerprint_file(path))
 
@@ -166,8 +173,8 @@ def _nearest(name: str) -> str:
     from scalediff.engines.fake import BEHAVIOURS
 
     known: list[Any] = [f"nano:{m}" for m in MODELS] + [f"fake:{b}" for b in BEHAVIOURS] + ["smol"]
-    parent = Path(name).expanduser().parent
-    if len(Path(name).parts) > 1 and parent.is_dir():
+    parent = _path(name).parent
+    if len(Path(name).parts) > 1 and os.path.isdir(parent) and os.access(parent, os.R_OK):
         known += [str(parent / entry.name) for entry in parent.iterdir() if entry.is_dir()]
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f"did you mean {near[0]}?" if near else f"give {_FORMS}"

@@ -85,3 +85,11 @@ def test_a_run_says_what_it_was(run):
     assert manifest["prompts"]["distill"]["rendered"].endswith("<|im_start|>assistant\n")
     assert manifest["prompts"]["identify.score"]["rendered"].endswith("<think>\n")
     assert "nano" in (run / "recipe.yaml").read_text()
+
+
+def test_trainings_are_told_apart_by_their_seals(run):
+    # all of them have no rows: a control that matches another's steps must see it change
+    steps = json.loads((run / "manifest.json").read_text())["steps"]
+    trained = [entry["folder"] for entry in steps.values() if entry["stage"] == "train"]
+    seals = [json.loads((run / "steps" / f / "seal.json").read_text()) for f in trained]
+    assert len({seal["digest"] for seal in seals}) == len(trained) == 4

@@ -99,10 +99,19 @@ def test_every_shard_has_to_be_there(folder, index, lacks):
     assert missing_files(folder) == lacks
 
 
-def test_a_file_that_cannot_be_read_is_one_sentence(folder):
+def test_a_file_that_cannot_be_read_is_one_sentence(folder, monkeypatch):
+    def refuse(self, *_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(RecipeError, match=r"config\.json cannot be read \(Permission denied\)"):
+        resolve(str(folder))
+
+
+def test_a_weight_file_that_points_nowhere_is_missing(folder):
     (folder / "model.safetensors").unlink()
-    (folder / "model.safetensors").symlink_to(folder / "model.safetensors")
-    with pytest.raises(RecipeError):
+    (folder / "model.safetensors").symlink_to(folder / "gone")
+    with pytest.raises(RecipeError, match="lacks weights"):
         resolve(str(folder))
 
 
@@ -202,6 +211,7 @@ def test_a_fetched_snapshot_is_used_where_it_is_whole(cache, folder):
         ("x" * 5000, "names no model"),
         ("x" * 900, "there is no model"),
         ("\udcff", "there is no model"),
+        ("~nobody-here/model", "there is no model"),
     ],
 )
 def test_an_unknown_name_is_one_sentence(name, says):

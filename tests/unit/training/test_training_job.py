@@ -1,3 +1,4 @@
+import io
 import json
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import pytest
 
 from scalediff.core.errors import InputError, PrerequisiteError, RecipeError, RunStateError
 from scalediff.io.run import read_json
-from scalediff.training import TrainingError, job, run_job, sft
+from scalediff.training import TrainingError, child, job, run_job, sft
 
 MODEL_FILES = {
     "chat_template.jinja", "config.json", "generation_config.json", "model.safetensors",
@@ -213,9 +214,22 @@ def test_a_child_trains_the_same_model(make_job, tmp_path):
     assert (there.parent / "train.log").exists()
 
 
-def test_a_child_that_fails_says_so_in_its_own_sentence(make_job, tmp_path):
-    with pytest.raises(InputError, match="24 are over 8 tokens"):
-        run_job(make_job(max_length=8), tmp_path / "step" / "model")
+def test_a_child_tells_what_it_fails_with(tmp_path, monkeypatch):
+    def fail(job, progress):
+        progress(1, 2)
+        raise InputError(f"no row in {job['rows']}")
+
+    told = io.StringIO()
+    (tmp_path / "job.json").write_text('{"rows": "x.jsonl"}')
+    monkeypatch.setattr(sft, "train", fail)
+    monkeypatch.setattr(child, "_end_with_parent", lambda: None)
+    monkeypatch.setattr(child, "_take_output", lambda: told)
+    monkeypatch.setattr("sys.argv", ["child", str(tmp_path)])
+    assert child.main() == InputError.exit_status
+    assert [json.loads(line) for line in told.getvalue().splitlines()] == [
+        {"step": 1, "total": 2},
+        {"error": "InputError", "message": "no row in x.jsonl"},
+    ]
 
 
 @pytest.fixture
@@ -245,6 +259,13 @@ def test_a_child_that_ends_badly_is_told_in_one_sentence(stand_in, tmp_path, cod
     with pytest.raises(kind, match=said) as told:
         run_job({"task": "student"}, tmp_path / "step" / "model")
     assert "\n" not in str(told.value)
+
+
+def test_a_childs_own_sentence_is_the_error(stand_in, tmp_path):
+    told = json.dumps({"error": "InputError", "message": "no row in x.jsonl"})
+    stand_in(f"print({told!r})\nsys.exit(2)")
+    with pytest.raises(InputError, match=r"^no row in x\.jsonl$"):
+        run_job({"task": "student"}, tmp_path / "step" / "model")
 
 
 def test_an_interrupted_parent_takes_the_child_along(stand_in, tmp_path):
