@@ -32,6 +32,7 @@ class Endings:
             ids[0] for tag in (chat.OPEN, chat.CLOSE) if len(ids := self.encode(tag)) == 1
         }
         self._single: dict[str, int | None] = {}
+        self._samplings: dict[Sampling, Sampling] = {}
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a text, nothing added."""
@@ -53,6 +54,11 @@ class Endings:
             self._single[stop] = ids[0] if len(ids) == 1 and ids[0] in self._hidden else None
         return self._single[stop]
 
+    def sampling(self, asked: Sampling) -> Sampling:
+        """How tokens are drawn: the very same object for all that can be drawn in one go."""
+        drawn = Sampling(asked.temperature, asked.top_p, asked.top_k, asked.min_p, 1)
+        return self._samplings.setdefault(drawn, drawn)
+
 
 @dataclass(eq=False)
 class Response:
@@ -64,6 +70,7 @@ class Response:
         ids: Its tokens, the request's prefix included.
         cap: Tokens that the response may have.
         deliver: Called once from the engine's thread with the completion or an error.
+        endings: What ends it.
         tokens: The response so far.
         abandoned: Set when nobody waits any more.
     """
@@ -79,9 +86,8 @@ class Response:
 
     @cached_property
     def sampling(self) -> Sampling:
-        """How its tokens are drawn: equal for those that can be drawn in one go."""
-        asked = self.request.sampling
-        return Sampling(asked.temperature, asked.top_p, asked.top_k, asked.min_p, 1)
+        """How its tokens are drawn."""
+        return self.endings.sampling(self.request.sampling)
 
     @property
     def position(self) -> int:

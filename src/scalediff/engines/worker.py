@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
 
-from scalediff.core.engine import Score
+from scalediff.core.engine import Sampling, Score
 from scalediff.core.errors import EngineError
 from scalediff.engines.decoder import Prefill, SlotDecoder, prefill_length, prefill_rows
 from scalediff.engines.responses import Response
@@ -175,7 +175,7 @@ class Worker:
             self._active[slot] = response
         if entering:
             first = [self._prefills[tuple(response.ids)].logits for response in entering]
-            self._advance(slots, torch.stack(first))
+            self._advance(slots, entering, torch.stack(first))
         while len(self._prefills) > _REMEMBERED:
             self._prefills.popitem(last=False)
 
@@ -196,16 +196,18 @@ class Worker:
         if not self._waiting:
             self._close_ranks(decoder)
         used = max(slot for slot, response in enumerate(self._active) if response is not None) + 1
-        tokens, positions, slots = [0] * used, [0] * used, []
+        tokens, positions = [0] * used, [0] * used
+        slots, responses = [], []
         for slot, response in enumerate(self._active[:used]):
             if response is not None and response.abandoned:
                 self._active[slot] = None
             elif response is not None:
                 tokens[slot], positions[slot] = response.tokens[-1], response.position
                 slots.append(slot)
+                responses.append(response)
         if slots:
             logits = decoder.step(tokens, positions)[:used]
-            self._advance(slots, logits if len(slots) == used else logits[slots])
+            self._advance(slots, responses, logits if len(slots) == used else logits[slots])
 
     def _close_ranks(self, decoder: SlotDecoder) -> None:
         """Move the last responses down where that saves rows: the tail of a step is long."""
@@ -220,26 +222,22 @@ class Worker:
             decoder.move(source, target, response.position)
             self._active[target], self._active[source] = response, None
 
-    def _advance(self, slots: list[int], logits: Any) -> None:
-        """Draw the next token of each slot from its row of logits."""
-        groups: dict[Any, list[int]] = {}
-        for row, slot in enumerate(slots):
-            groups.setdefault(self._at(slot).sampling, []).append(row)
-        for sampling, rows in groups.items():
-            members = [self._at(slots[row]) for row in rows]
-            numbers = uniforms([r.request.seed for r in members], [len(r.tokens) for r in members])
-            chosen = logits if len(rows) == len(slots) else logits[rows]
-            for row, token in zip(rows, draw(chosen, sampling, numbers).tolist(), strict=True):
-                self._append(slots[row], token)
+    def _advance(self, slots: list[int], responses: list[Response], logits: Any) -> None:
+        """Draw the next token of each response, in its slot, from its row of logits."""
+        numbers = uniforms(
+            [response.request.seed for response in responses],
+            [len(response.tokens) for response in responses],
+        )
+        sampling = responses[0].sampling
+        if all(response.sampling is sampling for response in responses):
+            tokens = draw(logits, sampling, numbers).tolist()
+        else:
+            tokens = _draw_by_sampling(responses, logits, numbers)
+        for slot, response, token in zip(slots, responses, tokens, strict=True):
+            self._append(slot, response, token)
 
-    def _at(self, slot: int) -> Response:
-        response = self._active[slot]
-        assert response is not None
-        return response
-
-    def _append(self, slot: int, token: int) -> None:
+    def _append(self, slot: int, response: Response, token: int) -> None:
         """Give a response its next token; free the slot when that ends it."""
-        response = self._at(slot)
         try:
             reason = response.append(token)
         except Exception as error:  # of the request's own stop_when
@@ -249,6 +247,20 @@ class Worker:
         if reason is not None:
             self._active[slot] = None
             response.deliver(response.completion(reason))
+
+
+def _draw_by_sampling(responses: list[Response], logits: Any, numbers: Any) -> list[int]:
+    """A token for each response, drawn together with those that are drawn alike."""
+    groups: dict[Sampling, list[int]] = {}
+    for row, response in enumerate(responses):
+        groups.setdefault(response.sampling, []).append(row)
+    tokens = [0] * len(responses)
+    for sampling, rows in groups.items():
+        for row, token in zip(
+            rows, draw(logits[rows], sampling, numbers[rows]).tolist(), strict=True
+        ):
+            tokens[row] = token
+    return tokens
 
 
 def _batches(jobs: Iterable[T], ids_of: Callable[[T], list[int]]) -> Iterator[list[T]]:

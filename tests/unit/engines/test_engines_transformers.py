@@ -214,6 +214,11 @@ def test_an_empty_prompt_is_the_rows_own_fault(qwen3, with_engine):
         with_engine(qwen3, lambda e: e.sample(ask("")))
 
 
+def test_half_a_character_is_the_rows_own_fault(qwen3, with_engine):
+    with pytest.raises(RecordError, match="no valid text: surrogates not allowed at 5"):
+        with_engine(qwen3, lambda e: e.sample(ask("What \ud800")))
+
+
 def test_a_cancelled_call_frees_its_slot(qwen3, with_engine):
     """Two slots, held by responses that never end: others get through once they are cancelled."""
     endless = Sampling(temperature=1.0, top_p=1.0, top_k=0, max_new_tokens=100_000)
