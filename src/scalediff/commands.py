@@ -94,8 +94,10 @@ class Command:
         return self.name.replace(" ", "_")
 
 
-def run_command(command: Command, confirm: Confirm) -> Run:
-    """Run a command in ``OUT.run`` and export.
+def run_command(
+    command: Command, confirm: Confirm, shape: Callable[[Row], Row] = lambda row: row
+) -> Run:
+    """Run a command in ``OUT.run`` and export; ``shape`` is given each row on its way out.
 
     Raises:
         RunStateError: OUT exists and is not this command's.
@@ -109,11 +111,11 @@ def run_command(command: Command, confirm: Confirm) -> Run:
     run.update_manifest(command=command.name, order=[*recipe.nodes])
     last = recipe.find(command.step)
     if command.out.suffix == ".jsonl":
-        _export_rows(run, recipe, last, command.out)
+        _export_rows(run, recipe, last, command.out, shape)
     else:
         _export_folder(run, last, command.out)
     if not worked:
-        watcher._line(f"nothing to do: {command.out} is as {command.out}.run has it")
+        watcher.say(f"nothing to do: {command.out} is as {command.out}.run has it")
     return run
 
 
@@ -135,19 +137,21 @@ def _open(command: Command) -> Run:
     return run
 
 
-def _export_rows(run: Run, recipe: Recipe, last: str, out: Path) -> None:
+def _export_rows(
+    run: Run, recipe: Recipe, last: str, out: Path, shape: Callable[[Row], Row]
+) -> None:
     """OUT, ``OUT.dropped.jsonl`` and ``OUT.rejected.jsonl``, always all three."""
     table = run.table(last, texts=True)
     assert table is not None
-    count = write_jsonl(out, table.rows(), overwrite=True)
+    count = write_jsonl(out, map(shape, table.rows()), overwrite=True)
     write_jsonl(out.with_suffix(".dropped.jsonl"), dropped_rows(run, recipe), overwrite=True)
     rejected = write_jsonl(out.with_suffix(".rejected.jsonl"), _rejected(run), overwrite=True)
     if rejected:
         shown = out.with_suffix(".rejected.jsonl")
-        Console(0)._line(f"  {rejected:,} rows could not be read and are in {shown}")
+        Console(0).say(f"  {rejected:,} rows could not be read and are in {shown}")
     if count == 0:
         reasons = out.with_suffix(".dropped.jsonl")
-        Console(0)._line(f"  no row is left; {reasons} says why each one left")
+        Console(0).say(f"  no row is left; {reasons} says why each one left")
 
 
 def dropped_rows(run: Run, recipe: Recipe) -> Iterator[Row]:

@@ -258,8 +258,7 @@ class Pipeline:
         inputs = self._input_digest(node)
         tables = [self._table(name, texts=stage.reads_texts) for name in node.inputs]
         if not stage.pays and folder.about.get("input") != inputs:
-            for suffix in (".log", ".idx"):  # free work on other rows is not worth keeping
-                (folder.path / "ledger").with_suffix(suffix).unlink(missing_ok=True)
+            folder.forget_ledger()  # free work on other rows is not worth keeping
         about = self._about(node) | {
             "key": plan.key,
             "input": inputs,
@@ -287,8 +286,7 @@ class Pipeline:
         }
         folder.finish(seal)
         if not stage.pays:
-            for suffix in (".log", ".idx"):
-                (folder.path / "ledger").with_suffix(suffix).unlink(missing_ok=True)
+            folder.forget_ledger()
         self.run.event("end", step=node.name, **seal["counts"], seconds=seal["seconds"])
         self._watcher.end(plan, seal)
 

@@ -208,7 +208,8 @@ class AsyncRun:
                 yield ordinal, unit_key(row["key"], index), row, index
                 ordinal += 1
 
-    def _finished(self, key: str) -> Row | Drop | None:
+    def finished(self, key: str) -> Row | Drop | None:
+        """What came of a unit; None where it is owed."""
         outcome = self._ledger.read(key)
         return outcome if outcome is not None and self._is_whole(outcome) else None
 
@@ -242,7 +243,7 @@ class AsyncRun:
         async def worker() -> None:
             nonlocal done, failed, in_a_row
             for ordinal, key, row, index in units:
-                if key not in self._ledger or self._finished(key) is None:
+                if self.finished(key) is None:
                     # a server that is down would otherwise see the whole queue once a pass
                     if in_a_row >= WINDOW or not await self._try(ordinal, key, row, index):
                         failed += 1
@@ -273,7 +274,7 @@ class AsyncRun:
     def outcomes(self) -> Iterator[Outcome]:
         """The finished rows in input order, the samples of one row brought together."""
         for row in self._source():
-            found = [self._finished(unit_key(row["key"], index)) for index in self._indices]
+            found = [self.finished(unit_key(row["key"], index)) for index in self._indices]
             yield row["key"], _together([f for f in found if f is not None])
 
 
@@ -310,7 +311,7 @@ def run_async_stage(
     with Ledger(folder.path / "ledger") as ledger:
         run = AsyncRun(stage, source, ledger, ctx, is_whole)
         total = num_rows * len(stage.sample_indices())
-        if any(run._finished(key) is None for _, key, _, _ in run.units()):
+        if any(run.finished(key) is None for _, key, _, _ in run.units()):
             asyncio.run(_with_engine(run, total, ctx, open_engine))
         return _seal(folder, stage, run.outcomes())
 

@@ -40,15 +40,15 @@ class Console:
             return
         self.flush()
         if plan.why:
-            self._line(f"{self._head(plan.node.name)}again: {plan.why}")
+            self.say(f"{self._head(plan.node.name)}again: {plan.why}")
         elif plan.state == "resume":
-            self._line(f"{self._head(plan.node.name)}goes on where it stopped")
+            self.say(f"{self._head(plan.node.name)}goes on where it stopped")
 
     def flush(self) -> None:
         """Tell the reused steps, if any."""
         if self._reused:
             names = ", ".join(self._reused)
-            self._line(f"  reused: {names}")
+            self.say(f"  reused: {names}")
             self._reused = []
 
     def progress(self, step: str, done: int, total: int | None) -> None:
@@ -69,7 +69,7 @@ class Console:
             self._stream.write(f"\r\x1b[2K{text}")
             self._stream.flush()
         else:
-            self._line(text)
+            self.say(text)
 
     def end(self, plan: Plan, seal: Mapping[str, Any]) -> None:
         """What came of the step."""
@@ -87,12 +87,13 @@ class Console:
         if seal["tokens"].get("new"):
             parts.append(f"{seal['tokens']['new']:,} tokens")
         seconds = time.monotonic() - self._started
-        self._line(f"{self._head(plan.node.name)}{' · '.join(parts)}  {_clock(seconds)}")
+        self.say(f"{self._head(plan.node.name)}{' · '.join(parts)}  {_clock(seconds)}")
 
     def _head(self, name: str) -> str:
         return f"{self._number:3d}/{self._total} {name:<24} "
 
-    def _line(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """Write a line."""
         self._stream.write(text.rstrip() + "\n")
         self._stream.flush()
 

@@ -16,9 +16,6 @@ Row = dict[str, Any]
 
 Value = Literal["right", "wrong", "undecided"]
 
-ATTEMPT_ID = ("role", "sample_index")
-"""What tells the attempts of one row apart."""
-
 REASONS: dict[str, str] = {
     # screen
     "malformed": "the text is no complete problem (cut, empty, no question, leftover template)",

@@ -20,7 +20,6 @@ import os
 import struct
 import time
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 
 from scalediff.core.errors import RunStateError
@@ -153,10 +152,6 @@ class KeyedLog:
             return None
         _, offset, length, outcome = entry
         return outcome, os.pread(self._payload, length, offset)
-
-    def outcomes(self) -> Iterator[int]:
-        """The outcome of every key."""
-        return (entry[3] for entry in self._entries.values())
 
     def sync(self) -> None:
         """Tell the disk; payloads before the index that points at them."""

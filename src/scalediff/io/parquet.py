@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import orjson
 import pyarrow as pa
@@ -166,8 +165,3 @@ def read_table(path: Path) -> Iterator[Row]:
 def count_rows(path: Path) -> int:
     """Rows of a table, from its footer alone."""
     return int(pq.read_metadata(path).num_rows)
-
-
-def schema_of(columns: Sequence[str]) -> dict[str, Any]:
-    """Column names and types as text, for documentation and tests."""
-    return {name: str(COLUMNS[name]) for name in columns}

@@ -70,6 +70,11 @@ class StepFolder:
         (self.path / "seal.json").unlink(missing_ok=True)
         write_json(self.path / "step.json", about)
 
+    def forget_ledger(self) -> None:
+        """Remove the ledger: its rows are sealed, or were made from another input."""
+        for suffix in (".log", ".idx"):
+            (self.path / "ledger").with_suffix(suffix).unlink(missing_ok=True)
+
     def spend(self, amounts: dict[str, float]) -> dict[str, Any]:
         """Add seconds and tokens of one go at the step to those of earlier ones; the totals."""
         path = self.path / "spent.json"

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import platform
 import time
@@ -18,6 +17,7 @@ from scalediff.core.records import Row, attempts_of
 from scalediff.domains import open_domain
 from scalediff.io.run import Run, StepTable, read_json
 from scalediff.report.warnings import warnings_of
+from scalediff.stages.tally import paired_gain, wilson
 
 Summary = dict[str, Any]
 
@@ -235,8 +235,6 @@ class Figures:
 
     def scores(self) -> Summary:
         """Scores of every evaluated model by benchmark, and the gains that the recipe compares."""
-        from scalediff.stages.tally import paired_gain
-
         scores: dict[str, Any] = {}
         for name, table in self.tables.items():
             told = read_json(table.artefact("scores.json"))
@@ -316,9 +314,9 @@ class Figures:
                 wrong += 1
         if not n:
             return None
-        low, high = wilson(wrong + ill, n)
+        share, low, high = wilson(wrong + ill, n)
         return {
-            "share": (wrong + ill) / n,
+            "share": share,
             "low": low,
             "high": high,
             "n": n,
@@ -331,15 +329,6 @@ def _first_answer(row: Row) -> str | None:
     """The label that one attempt gives: the first usable attempt's answer (the paper's label)."""
     usable = [a for a in attempts_of(row, "teacher", usable=True) if a.get("answer") is not None]
     return usable[0]["answer"] if usable else None
-
-
-def wilson(successes: int, n: int, z: float = 1.96) -> tuple[float, float]:
-    """Wilson's score interval for a proportion (E. B. Wilson, JASA 22, 1927)."""
-    p = successes / n
-    centre = p + z * z / (2 * n)
-    spread = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    scale = 1 + z * z / n
-    return (centre - spread) / scale, (centre + spread) / scale
 
 
 def summary_of(run: Run) -> Summary:

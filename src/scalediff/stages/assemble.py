@@ -14,12 +14,12 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Literal
 
-import orjson
 from pydantic import Field
 
 from scalediff.core.records import Drop, Row, attempts_of
 from scalediff.core.stage import Config, Context, SetStage, Table
 from scalediff.io.dataset import DatasetWriter
+from scalediff.io.exports import line_of
 from scalediff.io.run import write_json
 
 _WORKING = {"attempts", "finish_reason", "num_tokens", "is_greedy", "difficult", "solution_index",
@@ -104,8 +104,7 @@ class Assemble(SetStage):
                     if key in seen:
                         yield key, Drop("duplicate", f"row {key} came from an earlier input")
                     elif row.get("review") is True:
-                        review.write(orjson.dumps(row, default=str, option=orjson.OPT_NON_STR_KEYS))
-                        review.write(b"\n")
+                        review.write(line_of(row))
                         yield key, None
                     else:
                         yield key, self._assembled(row)

@@ -11,12 +11,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import orjson
 from pydantic import Field, model_validator
 
 from scalediff.core.errors import InputError, RecipeError
 from scalediff.core.records import Drop, Row
 from scalediff.core.stage import OPERATION, Config, Context, SetStage, Table
+from scalediff.io.exports import line_of
 from scalediff.io.run import read_json
 
 _DEFAULTS: dict[str, dict[str, Any]] = {
@@ -110,7 +110,7 @@ class Train(SetStage):
         count = 0
         with open(path, "wb") as file:
             for pair in islice(filter(None, pairs), self.config.max_rows):
-                file.write(orjson.dumps(pair) + b"\n")
+                file.write(line_of(pair))
                 count += 1
         return count
 
