@@ -190,7 +190,8 @@ class Run:
         if not manifest.exists():
             if not create:
                 raise RunStateError(f"{path} is no run directory (it has no manifest.json)")
-            if path.exists() and any(path.iterdir()):
+            # killed while it began, a run leaves the manifest under its temporary name
+            if path.exists() and any(p.name != "manifest.json.tmp" for p in path.iterdir()):
                 raise RunStateError(
                     f"{path} exists and is no run directory of scalediff; give another --out"
                 )

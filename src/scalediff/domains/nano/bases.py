@@ -85,7 +85,7 @@ BASES = (
     Base(
         "generator",
         _draw_generator,
-        (Schedule(steps=1200, batch=64),),
+        (Schedule(steps=2400, batch=64),),
         31,
         "problems alone, after the bare user turn; 70 % of them of levels 1 and 2",
     ),
