@@ -22,9 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-train_app = typer.Typer(
-    help="Fine-tune a generator, a student or an identifier.", no_args_is_help=True
-)
+train_app = typer.Typer(help="Fine-tune a generator or a student.", no_args_is_help=True)
 app.add_typer(train_app, name="train")
 
 In = Annotated[list[str], typer.Argument(help="Files, folders, patterns or hf://ID.")]

@@ -21,6 +21,7 @@ from scalediff.io.files import read_jsonl_plain
 from scalediff.io.run import Run, read_json
 from scalediff.pipeline import Pipeline
 from scalediff.recipe import Recipe, build
+from scalediff.report.lines import lines_of
 from scalediff.watch import Console
 
 Confirm = Callable[[str], bool]
@@ -104,11 +105,14 @@ def run_command(
     """
     recipe = command.recipe()
     run = _open(command)
-    watcher = Console(len(recipe.nodes))
+    run.update_manifest(order=[*recipe.nodes])
+    parts: dict[str, list[str]] = {}
+    for name in recipe.nodes:
+        parts.setdefault(name.split(".")[0], []).append(name)
+    watcher = Console([*parts.items()], lines_of(run))
     pipeline = Pipeline(recipe, run, watcher, workers=os.cpu_count() or 1)
     worked = pipeline.execute(confirm)
     watcher.flush()
-    run.update_manifest(command=command.name, order=[*recipe.nodes])
     last = recipe.find(command.step)
     if command.out.suffix == ".jsonl":
         _export_rows(run, recipe, last, command.out, shape)
@@ -148,10 +152,10 @@ def _export_rows(
     rejected = write_jsonl(out.with_suffix(".rejected.jsonl"), _rejected(run), overwrite=True)
     if rejected:
         shown = out.with_suffix(".rejected.jsonl")
-        Console(0).say(f"  {rejected:,} rows could not be read and are in {shown}")
+        Console().say(f"  {rejected:,} rows could not be read and are in {shown}")
     if count == 0:
         reasons = out.with_suffix(".dropped.jsonl")
-        Console(0).say(f"  no row is left; {reasons} says why each one left")
+        Console().say(f"  no row is left; {reasons} says why each one left")
 
 
 def dropped_rows(run: Run, recipe: Recipe) -> Iterator[Row]:

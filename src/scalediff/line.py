@@ -15,8 +15,10 @@ import yaml
 
 from scalediff import __version__
 from scalediff.core.errors import RunStateError, Stopped
+from scalediff.domains import open_domain
 from scalediff.io.run import Run, write_json
-from scalediff.pipeline import Pipeline, Plan, check_models
+from scalediff.pipeline import Pipeline
+from scalediff.planning import Plan, Planner
 from scalediff.recipe import Recipe, find_recipe, load
 from scalediff.watch import Console
 
@@ -49,13 +51,14 @@ def run_recipe(
     _claim(run, recipe)
     if recipe.file.domain == "nano":
         _say(LABORATORY)
-    console = Console(len(recipe.nodes))
+    from scalediff.report.facts import groups_of
+    from scalediff.report.lines import lines_of
+
+    console = Console(groups_of(recipe), lines_of(run))
     pipeline = Pipeline(recipe, run, console, workers=os.cpu_count() or 1)
-    problems = check_models(pipeline)
-    if problems:
-        raise problems[0]
+    plans = pipeline.plan()
     _keep_recipe(run, recipe, [name, *(f"--set {text}" for text in overrides)])
-    _say_plan(pipeline.plan())
+    _say_plan(plans)
     started = time.time()
     try:
         worked = pipeline.execute(confirm(yes))
@@ -87,7 +90,7 @@ def write_report(folder: Path, run: Run | None = None) -> str:
     temporary = folder / "report.html.tmp"
     temporary.write_text(page, encoding="utf-8")
     os.replace(temporary, folder / "report.html")
-    return f"{headline(summary)}\nreport: {folder / 'report.html'}"
+    return headline(summary, str(folder / "report.html"))
 
 
 def _claim(run: Run, recipe: Recipe) -> None:
@@ -155,12 +158,10 @@ def _explain_only(recipe: Recipe, folder: Path, cache: Path | None) -> None:
     exists = (folder / "manifest.json").exists()
     lines = [f"recipe {recipe.file.name}: {recipe.file.description}".rstrip(": ")]
     states: dict[str, Plan] = {}
-    problems: list[str] = []
     if exists:
-        pipeline = Pipeline(recipe, Run(folder, cache=cache), Console(0))
-        problems = [str(p) for p in check_models(pipeline)]
-        if not problems:
-            states = {plan.node.name: plan for plan in pipeline.plan()}
+        planner = Planner(recipe, Run(folder, cache=cache), open_domain(recipe.file.domain))
+        if not planner.model_problems():
+            states = {plan.node.name: plan for plan in planner.plan()}
     for name, step in recipe.resolved()["steps"].items():
         plan = states.get(name)
         state = f"  [{plan.state}{': ' + plan.why if plan.why else ''}]" if plan else ""

@@ -55,6 +55,9 @@ class RecipeFile(BaseModel):
     """Role → model: ``identifier``, ``generator``, ``teacher``, ``student``."""
     engine: dict[str, Any] = {}
     """Engine settings (slots, threads, precision); they never change what is asked."""
+    side_by_side: int = Field(default=1, ge=1)
+    """Steps at work at once, at most: trainings, each in a process of its own, and beside them one
+    other step. 1, the default, gives each step the whole machine; more need the room for it."""
     line: dict[str, dict[str, Any] | None] | None = None
     """Settings of the straight line's steps; absent: no line, only ``steps``."""
     steps: dict[str, StepSpec] = {}

@@ -1,106 +1,176 @@
-"""Progress on standard error: a live line on a terminal, plain lines elsewhere."""
+"""Progress on standard error: a live line on a terminal, plain lines elsewhere.
+
+Steps are told in groups, one numbered line for each when its last step is done; what the line says
+comes from whoever makes the console (``report.lines``).
+"""
 
 from __future__ import annotations
 
+import shutil
 import sys
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TextIO
 
-from scalediff.pipeline import Plan
+from scalediff.planning import Plan
 
 _PLAIN_SECONDS = 10.0
 _LIVE_SECONDS = 0.2
 
+Describe = Callable[[int, str, Sequence[str], float], Sequence[str]]
+"""Number, title, steps and seconds of a finished group → its lines."""
+
+
+@dataclass
+class _Group:
+    """Steps told as one; ``left`` are those not done yet."""
+
+    number: int
+    title: str
+    steps: tuple[str, ...]
+    left: set[str] = field(default_factory=set)
+    began: float | None = None
+
+
+@dataclass
+class _Work:
+    """A step at work: since when, rows done at first and now, rows in all where known."""
+
+    began: float
+    first: int = 0
+    done: int = 0
+    total: int | None = None
+
 
 class Console:
-    """Tells a person what happens (``pipeline.Watcher``).
+    """Tells a person what happens (``pipeline.Watcher``); steps may report from several threads.
 
     Args:
+        groups: Title and steps of each group, in order.
+        describe: Makes the lines of a finished group.
         stream: Where to write; a live line is used only where that is a terminal.
-        total_steps: How many steps there are, for the numbering.
     """
 
-    def __init__(self, total_steps: int, stream: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        groups: Sequence[tuple[str, Sequence[str]]] = (),
+        describe: Describe = lambda *_: (),
+        stream: TextIO | None = None,
+    ) -> None:
         self._stream = stream if stream is not None else sys.stderr
         self._live = self._stream.isatty()
-        self._total = total_steps
-        self._number = 0
-        self._started = self._told = 0.0
-        self._first_done: int | None = None
+        self._describe = describe
+        self._lock = threading.RLock()
+        self._of: dict[str, _Group] = {}
+        for number, (title, steps) in enumerate(groups, start=1):
+            group = _Group(number, title, tuple(steps), set(steps))
+            self._of |= dict.fromkeys(steps, group)
+        self._working: dict[str, _Work] = {}
+        self._told = time.monotonic()
         self._reused: list[str] = []
 
     def begin(self, plan: Plan) -> None:
-        """Name the step and why it runs; reused ones are told together."""
-        self._number += 1
-        self._started = self._told = time.monotonic()
-        self._first_done = None
-        if plan.state == "done":
-            self._reused.append(plan.node.name)
-            return
-        self.flush()
-        if plan.why:
-            self.say(f"{self._head(plan.node.name)}again: {plan.why}")
-        elif plan.state == "resume":
-            self.say(f"{self._head(plan.node.name)}goes on where it stopped")
-
-    def flush(self) -> None:
-        """Tell the reused steps, if any."""
-        if self._reused:
-            names = ", ".join(self._reused)
-            self.say(f"  reused: {names}")
-            self._reused = []
+        """Say why a step runs again; reused groups are told together."""
+        name = plan.node.name
+        with self._lock:
+            if plan.state == "done":
+                self._settle(name)
+                return
+            self.flush()
+            group = self._of[name]
+            now = time.monotonic()
+            group.began = group.began or now
+            self._working[name] = _Work(now)
+            self._told = now
+            if plan.why:
+                self.say(f"   {name}: again, {plan.why}")
+            elif plan.state == "resume":
+                self.say(f"   {name}: goes on where it stopped")
 
     def progress(self, step: str, done: int, total: int | None) -> None:
-        """Step, rows, rate and time left, at most a few times a second."""
-        now = time.monotonic()
-        if self._first_done is None:
-            self._first_done = done
-        if now - self._told < (_LIVE_SECONDS if self._live else _PLAIN_SECONDS):
-            return
-        self._told = now
-        rate = (done - self._first_done) / max(now - self._started, 1e-9)
-        of = f" of {total:,}" if total else ""
-        left = ""
-        if total and rate > 0 and total >= done:
-            left = f", {_clock((total - done) / rate)} left"
-        text = f"{self._head(step)}{done:,}{of}, {rate:,.0f}/s{left}"
-        if self._live:
-            self._stream.write(f"\r\x1b[2K{text}")
-            self._stream.flush()
-        else:
-            self.say(text)
+        """Rows done so far; shown at most a few times a second."""
+        with self._lock:
+            work = self._working.get(step)
+            if work is None:
+                return
+            if not work.done:
+                work.first = done
+            work.done, work.total = done, total
+            now = time.monotonic()
+            if now - self._told >= (_LIVE_SECONDS if self._live else _PLAIN_SECONDS):
+                self._told = now
+                self._draw(now)
 
     def end(self, plan: Plan, seal: Mapping[str, Any]) -> None:
-        """What came of the step."""
-        counts = seal["counts"]
-        if self._live:
-            self._stream.write("\r\x1b[2K")
-        parts = []
-        if plan.node.inputs and (counts["in"] or counts["out"]):
-            parts.append(f"{counts['in']:,} -> {counts['out']:,}")
-        elif counts["out"]:
-            parts.append(f"{counts['out']:,} rows")
-        if counts["review"]:
-            parts.append(f"in review {counts['review']:,}")
-        parts += [f"{reason.replace('_', ' ')} {n:,}" for reason, n in counts["dropped"].items()]
-        if seal["tokens"].get("new"):
-            parts.append(f"{seal['tokens']['new']:,} tokens")
-        seconds = time.monotonic() - self._started
-        self.say(f"{self._head(plan.node.name)}{' · '.join(parts)}  {_clock(seconds)}")
+        """A step is done; the line of its group follows when it was the last."""
+        with self._lock:
+            self._working.pop(plan.node.name, None)
+            self._settle(plan.node.name)
 
-    def _head(self, name: str) -> str:
-        return f"{self._number:3d}/{self._total} {name:<24} "
+    def flush(self) -> None:
+        """Tell the reused groups, if any."""
+        with self._lock:
+            if self._reused:
+                self.say(f"   reused: {' · '.join(self._reused)}")
+                self._reused = []
 
     def say(self, text: str) -> None:
         """Write a line."""
-        self._stream.write(text.rstrip() + "\n")
+        with self._lock:
+            clear = "\r\x1b[2K" if self._live else ""
+            self._stream.write(f"{clear}{text.rstrip()}\n")
+            self._stream.flush()
+
+    def _settle(self, step: str) -> None:
+        group = self._of[step]
+        group.left.discard(step)
+        if group.left:
+            return
+        if group.began is None:
+            self._reused.append(group.title)
+            return
+        seconds = time.monotonic() - group.began
+        for text in self._describe(group.number, group.title, group.steps, seconds):
+            self.say(text)
+
+    def _draw(self, now: float) -> None:
+        """The steps at work: rows, rate and time left."""
+        groups = {self._of[name].number: self._of[name] for name in self._working}
+        parts = [
+            f"{group.number:>2} {group.title}: "
+            + " · ".join(
+                _state(name, group, work, now)
+                for name, work in self._working.items()
+                if self._of[name] is group
+            )
+            for group in groups.values()
+        ]
+        text = " | ".join(parts)
+        if not self._live:
+            self.say(text)
+            return
+        width = shutil.get_terminal_size().columns - 1
+        self._stream.write(f"\r\x1b[2K{text[:width]}")
         self._stream.flush()
+
+
+def _state(name: str, group: _Group, work: _Work, now: float) -> str:
+    """``score 1,200 of 3,000, 50/s, 36 s left``; the group's own name is not said twice."""
+    short = name.rpartition(".")[2] if name != group.title else ""
+    rate = (work.done - work.first) / max(now - work.began, 1e-9)
+    of = f" of {work.total:,}" if work.total else ""
+    pace = f", {rate:,.0f}/s" if rate >= 1 else f", {60 * rate:,.0f}/min" if rate > 0 else ""
+    left = ""
+    if work.total and rate > 0 and work.total >= work.done:
+        left = f", {_clock((work.total - work.done) / rate)} left"
+    return f"{short} {work.done:,}{of}{pace}{left}".strip()
 
 
 def _clock(seconds: float) -> str:
     if seconds < 90:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+        return f"{seconds:.0f} s"
     if seconds < 5400:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h"

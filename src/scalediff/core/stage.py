@@ -131,6 +131,11 @@ class Stage(ABC):
     def __init__(self, config: Any) -> None:
         self.config = config
 
+    @property
+    def apart(self) -> bool:
+        """Whether the work is done in a process of its own, so that other steps may go on."""
+        return False
+
     def sample_indices(self) -> range:
         """What a row owes: one unit for each index. A paying stage with k samples overrides it."""
         return range(1)

@@ -256,6 +256,16 @@ class Run:
         with open(self.path / "events.jsonl", "ab") as file:
             file.write(line + b"\n")
 
+    def events(self) -> Iterator[dict[str, Any]]:
+        """The lines of ``events.jsonl``; one cut short by a power cut is left out."""
+        path = self.path / "events.jsonl"
+        if path.exists():
+            for line in path.read_bytes().splitlines():
+                try:
+                    yield orjson.loads(line)
+                except orjson.JSONDecodeError:
+                    continue
+
     def link(self, name: str, target: Path) -> None:
         """Point ``RUN/NAME`` at what a step left, by a relative link."""
         path = self.path / name

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from scalediff.recipe import Recipe
 from scalediff.report.reading import Json, count, counts, mapping, number, part, records
 from scalediff.report.words import MODEL_NAMES, STUDENT_RANKS, bare_name, level_of, model_name
 
@@ -229,6 +230,12 @@ class Group:
     title: str
     steps: tuple[str, ...]
     seconds: float | None
+
+
+def groups_of(recipe: Recipe) -> list[tuple[str, tuple[str, ...]]]:
+    """The lines that a recipe's run will have: title and steps of each."""
+    steps = [{"name": n, "stage": node.stage.name} for n, node in recipe.nodes.items()]
+    return [(group.title, group.steps) for group in groups({"steps": steps})]
 
 
 _SOURCES = ("sources", "screen_sources", "identify_sources")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from scalediff.report import plots
 from scalediff.report.facts import Waterfall, difficult_sources, waterfall
+from scalediff.report.lines import adds_up_text
 from scalediff.report.reading import Json, count, mapping, number, part
 from scalediff.report.rows_view import View
-from scalediff.report.terminal import adds_up_text
 from scalediff.report.words import (
     UNKNOWN,
     amount,

@@ -9,6 +9,10 @@ from typing import Any
 from scalediff.core.keys import digest
 from scalediff.core.records import Row, attempts_of
 from scalediff.io.run import Run, StepTable
+from scalediff.report.reading import line
+
+_WIDTH = 90
+"""Characters of a problem on a line of the terminal."""
 
 _KEPT, _REVIEW, _DROPPED = 10, 4, 3
 
@@ -34,6 +38,51 @@ def samples_of(run: Run) -> dict[str, Any]:
         "review": review,
         "dropped": {reason: _some(rows, _DROPPED, run) for reason, rows in dropped.items()},
     }
+
+
+def example_of(run: Run, title: str) -> str:
+    """One row that shows what a group of steps did, as a line; empty where there is none."""
+    if title == "screen, identify":
+        return _hardest(run)
+    if title == "screen":
+        kept = run.table("screen")
+        row = min(kept.added(), key=_order, default=None) if kept is not None else None
+        problem = _problem_of(run, "generate", row)
+        return f"new:  {problem}  none of the sources" if problem else ""
+    easy = run.table("filter.easy") if title == "filter" else None
+    for row in _some(easy.drops(), 1, run) if easy is not None else ():
+        return f"left: {_quoted(row['problem'])}  {row['reason']}: {line(row['evidence'], 60)}"
+    return ""
+
+
+def _hardest(run: Run) -> str:
+    """The source that the identifier is surest of, or that no attempt solved."""
+    for step, column, sign in (
+        ("identify_sources.score", "p_think", -1),
+        ("identify_sources.grade", "pass_rate", 1),
+    ):
+        table = run.table(step)
+        if table is None:
+            continue
+        known = (row for row in table.added() if row.get(column) is not None)
+        row = min(known, key=lambda row: (sign * row[column], _order(row)), default=None)
+        problem = _problem_of(run, "sources", row)
+        if row is not None and problem:
+            return f"hard: {problem}  {column} {row[column]:.2f}"
+    return ""
+
+
+def _problem_of(run: Run, birth: str, row: Row | None) -> str:
+    """The problem of a row, read where the row was born."""
+    table = run.table(birth)
+    if row is None or table is None:
+        return ""
+    return next((_quoted(r["problem"]) for r in table.added() if r["key"] == row["key"]), "")
+
+
+def _quoted(problem: str) -> str:
+    shown = line(problem, 10_000)
+    return f'"{shown if len(shown) <= _WIDTH else shown[: _WIDTH - 4] + " ..."}"'
 
 
 def _drops(table: StepTable) -> list[Row]:

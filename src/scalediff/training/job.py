@@ -13,7 +13,9 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,39 @@ class TrainingError(ScalediffError):
     """The training failed; the message quotes the end of its log. Exit status 1."""
 
 
+class Children:
+    """Child processes at work, which can be ended together from another thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._working: set[subprocess.Popen[str]] = set()
+        self._stopped = False
+
+    @contextmanager
+    def watch(self, child: subprocess.Popen[str]) -> Iterator[None]:
+        """Count the child among those at work; it does not outlive the block."""
+        with self._lock:
+            self._working.add(child)
+            if self._stopped:
+                child.kill()
+        try:
+            yield
+        finally:
+            # also when this process is interrupted; if it is killed, the child sees its input end
+            if child.poll() is None:
+                child.kill()
+                child.wait()
+            with self._lock:
+                self._working.discard(child)
+
+    def stop(self) -> None:
+        """End all of them, and those that come."""
+        with self._lock:
+            self._stopped = True
+            for child in self._working:
+                child.kill()
+
+
 def settings_of(job: Mapping[str, Any]) -> dict[str, Any]:
     """What of a job makes the model what it is; kept in ``training.json``."""
     return {name: job[name] for name in sorted(job) if name not in _NOT_SETTINGS}
@@ -52,6 +87,7 @@ def run_job(
     *,
     in_process: bool = False,
     progress: Progress = no_progress,
+    children: Children | None = None,
 ) -> Path:
     """Train and return the model folder.
 
@@ -65,6 +101,7 @@ def run_job(
         folder: Where the model will be; a finished one of the same settings is used as it is.
         in_process: True to train here (tests, ``quick``).
         progress: Told steps done and in all.
+        children: Counts the child among those that can be ended together.
 
     Raises:
         PrerequisiteError: A library is missing.
@@ -88,7 +125,7 @@ def run_job(
     if in_process:
         _train_here(settings, progress)
     else:
-        _train_in_child(beside, progress)
+        _train_in_child(beside, progress, children or Children())
     return folder
 
 
@@ -107,7 +144,7 @@ def _train_here(settings: Mapping[str, Any], progress: Progress) -> None:
         raise _missing(str(error.name)) from None
 
 
-def _train_in_child(beside: Path, progress: Progress) -> None:
+def _train_in_child(beside: Path, progress: Progress, children: Children) -> None:
     # -P: a file of the user's working directory must not stand in for a library
     command = [sys.executable, "-P", "-m", "scalediff.training.child", str(beside)]
     environment = {**os.environ, "HF_HUB_DISABLE_TELEMETRY": "1"}
@@ -121,7 +158,7 @@ def _train_in_child(beside: Path, progress: Progress) -> None:
             text=True,
             env=environment,
         )
-        try:
+        with children.watch(child):
             assert child.stdout is not None
             for line in child.stdout:
                 told = json.loads(line)
@@ -130,11 +167,6 @@ def _train_in_child(beside: Path, progress: Progress) -> None:
                 else:
                     progress(told["step"], told["total"])
             status = child.wait()
-        finally:
-            # also when this process is interrupted; if it is killed, the child sees its input end
-            if child.poll() is None:
-                child.kill()
-                child.wait()
     if status:
         raise _failed(beside / LOG, status, failure)
 

@@ -196,6 +196,7 @@ def sft_config(job: Mapping[str, Any], rows: int, checkpoints: Path) -> Any:
         max_length=job["max_length"],
         packing=packing,
         packing_strategy="bfd",
+        train_sampling_strategy="group_by_length" if job.get("group_by_length") else "random",
         # our rows are tokenised, labelled and short enough: there is nothing left to prepare
         dataset_kwargs=None if packing else {"skip_prepare_dataset": True},
         completion_only_loss=False,

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from scalediff.report.facts import groups
+from scalediff.report.lines import group_line
 from scalediff.report.page import render
-from scalediff.report.terminal import headline, line_table
+from scalediff.report.terminal import headline
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 
@@ -257,4 +259,5 @@ def test_no_shape_of_a_part_is_a_traceback(summary, samples, data):
     for key in data.draw(st.sets(st.sampled_from(sorted(shown)), max_size=4)):
         shown[key] = data.draw(_json)
     check(told, shown)
-    (headline(told, "report.html") + line_table(told)).encode("utf-8")
+    lines = [group_line(i, group, told) for i, group in enumerate(groups(told), start=1)]
+    (headline(told, "report.html") + "".join(lines)).encode("utf-8")

@@ -3,8 +3,14 @@
 import pytest
 
 from scalediff.core.records import REASONS
-from scalediff.report.terminal import drops_note, headline, line_table, step_line
+from scalediff.report.facts import Group, groups
+from scalediff.report.lines import drops_note, group_line
+from scalediff.report.terminal import headline
 from scalediff.report.words import REASON_NAMES
+
+
+def line_table(summary):
+    return "\n".join(group_line(i, g, summary) for i, g in enumerate(groups(summary), start=1))
 
 
 def test_every_shipped_reason_has_a_name():
@@ -13,7 +19,7 @@ def test_every_shipped_reason_has_a_name():
 
 def test_line_of_a_screen_names_what_left():
     counts = {"in": 10000, "out": 6332, "dropped": {"duplicate": 2550, "malformed": 668}}
-    told = step_line(4, "screen", counts, 2.0)
+    told = group_line(4, Group("screen", ("screen",), 2.0), {"counts": {"screen": counts}})
     assert told.startswith(" 4 screen")
     assert "10,000 -> 6,332" in told
     assert "duplicate 2,550 · malformed 668" in told
