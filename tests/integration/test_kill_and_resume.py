@@ -146,3 +146,18 @@ def test_growing_n_and_k_pays_for_the_difference_alone(tmp_path):
     # the filter had paid for second attempts at what survived it: these come from the store too
     assert second["served"] >= first["sampled"]
     assert second["sampled"] + second["served"] == 2 * rows
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_with_75_and_one_sentence(tmp_path, sent):
+    out = tmp_path / "run"
+    process = start(FAKE, out, "--set", "generate.n=100000")
+    deadline = time.monotonic() + 60
+    while not list(out.glob("steps/generate-*/ledger.idx")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(sent)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 75, errors
+    last = errors.strip().splitlines()[-1]
+    assert last == ("scalediff: stopped in good order; run the same command again to go on")
+    assert "Traceback" not in errors
