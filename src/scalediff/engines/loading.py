@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from scalediff.core.engine import ModelSpec
-from scalediff.core.errors import PrerequisiteError, RecipeError
+from scalediff.core.errors import PrerequisiteError, RecipeError, ScalediffError
 from scalediff.engines import EngineConfig
+from scalediff.io.gguf import unpacked
 
 
 def load_model(spec: ModelSpec, config: EngineConfig) -> tuple[Any, Any, str]:
@@ -23,21 +24,19 @@ def load_model(spec: ModelSpec, config: EngineConfig) -> tuple[Any, Any, str]:
     if config.threads:
         torch.set_num_threads(config.threads)
     device, precision = _where(torch, config)
-    place, options = _place(spec, transformers)
-    gguf = {"gguf_file": options["gguf_file"]} if "gguf_file" in options else {}
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(
-            place, trust_remote_code=False, **gguf
-        )
+        place = unpacked(Path(spec.location)) if spec.kind == "gguf" else spec.location
+        tokenizer = transformers.AutoTokenizer.from_pretrained(place, trust_remote_code=False)
         model, told = transformers.AutoModelForCausalLM.from_pretrained(
             place,
             dtype=getattr(torch, precision),
             attn_implementation="sdpa",
             trust_remote_code=False,
-            use_safetensors=None if gguf else True,
+            use_safetensors=True,
             output_loading_info=True,
-            **options,
         )
+    except ScalediffError:
+        raise
     except Exception as error:  # a folder is input, and the loaders raise anything on a bad one
         raise _unreadable(spec, error) from None
     _check(spec, model, tokenizer, told)
@@ -70,24 +69,6 @@ def _where(torch: Any, config: EngineConfig) -> tuple[str, str]:
     if precision == "auto":
         precision = "bfloat16" if device.startswith("cuda") else "float32"
     return device, precision
-
-
-def _place(spec: ModelSpec, transformers: Any) -> tuple[str, dict[str, Any]]:
-    """Where ``from_pretrained`` looks, and what it needs besides."""
-    if spec.kind != "gguf":
-        return spec.location, {}
-    try:
-        import accelerate  # noqa: F401
-        import gguf  # noqa: F401
-    except ImportError as error:
-        raise PrerequisiteError(
-            f'{spec.name} is a GGUF file, which needs {error.name}: pip install "scalediff[smol]"'
-        ) from None
-    path = Path(spec.location)
-    options: dict[str, Any] = {"gguf_file": path.name}
-    if hasattr(transformers, "GgufConfig"):  # older versions dequantise without being told
-        options["quantization_config"] = transformers.GgufConfig(dequantize=True)
-    return str(path.parent), options
 
 
 def _unreadable(spec: ModelSpec, error: Exception) -> PrerequisiteError | RecipeError:

@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from scalediff.core.errors import InputError, PrerequisiteError, RecipeError
+from scalediff.io.gguf import unpacked
 from scalediff.training.examples import Counts, end_of_turn, examples, write_examples
 from scalediff.training.job import CHECKPOINTS, TrainingError, settings_of
 
@@ -104,19 +105,16 @@ def _load(job: Mapping[str, Any]) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     name, kind = str(job["base_model"]), job.get("base_kind", "folder")
-    options: dict[str, Any] = {}
-    if kind == "gguf":
-        options["gguf_file"] = Path(name).name
-        name = str(Path(name).parent)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name, **options)
+        if kind == "gguf":
+            name = str(unpacked(Path(name)))
+        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
         model = AutoModelForCausalLM.from_pretrained(
             name,
             dtype=torch.float32,
             attn_implementation="sdpa",
             trust_remote_code=False,
-            use_safetensors=None if kind == "gguf" else True,
-            **options,
+            use_safetensors=True,
         )
     except (OSError, ValueError, KeyError) as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]

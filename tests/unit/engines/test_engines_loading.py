@@ -157,6 +157,8 @@ def test_a_missing_library_names_the_pip_line(model_folder, monkeypatch, library
 
 def test_a_gguf_file_needs_its_library(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "gguf", None)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "m.gguf").write_bytes(b"GGUF")
     spec = ModelSpec("m.gguf", "gguf", str(tmp_path / "m.gguf"), "f")
     with pytest.raises(PrerequisiteError, match=r"scalediff\[smol\]"):
         asyncio.run(open_engine(spec, CONFIG))

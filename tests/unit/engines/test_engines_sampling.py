@@ -89,3 +89,16 @@ def test_numbers_are_even_and_neighbouring_seeds_share_none():
     counts, _ = np.histogram(numbers, bins=20, range=(0, 1))
     # 1,000 expected in a bin, standard deviation about 31
     assert abs(counts - 1000).max() < 150
+
+
+def test_a_wide_nucleus_is_drawn_as_from_the_whole_vocabulary():
+    generator = torch.Generator().manual_seed(5)
+    flat, peaked = torch.zeros(1, 4000), 8 * torch.randn(1, 4000, generator=generator)
+    sampling = Sampling(temperature=1, top_p=0.95, top_k=0)
+    numbers = np.linspace(0, 0.999, 500)
+    drawn = draw(flat.expand(500, -1), sampling, numbers)
+    # 95 % of equal tokens: the first 3,800, evenly
+    assert drawn.tolist() == [int(number * 3800) for number in numbers]
+    mixed = draw(torch.cat([flat, peaked]), sampling, numbers[[100, 100]])
+    assert mixed[0] == drawn[100]
+    assert mixed[1] == draw(peaked, sampling, numbers[[100]])[0]
