@@ -95,7 +95,6 @@ class Planner:
     def about(self, node: Node) -> dict[str, Any]:
         """All that a step's key is made of, readable; kept in ``step.json``."""
         stage = node.stage
-        fingerprint = getattr(stage, "fingerprint", None)
         return {
             "name": node.name,
             "stage": stage.name,
@@ -103,7 +102,7 @@ class Planner:
             "domain": f"{self._domain.name} {self._domain.version}",
             "settings": stage.config.of_kind(Kind.MEANING),
             "sampling_seed": self.recipe.file.seed if stage.pays else None,
-            "files": fingerprint() if fingerprint is not None else None,
+            "files": stage.fingerprint(self._domain),
             "model": self._model_identity(node),
         }
 

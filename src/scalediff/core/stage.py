@@ -131,6 +131,10 @@ class Stage(ABC):
     def __init__(self, config: Any) -> None:
         self.config = config
 
+    def fingerprint(self, domain: Domain) -> str | None:
+        """A hash of what it reads besides rows (files), part of the step's key; None if nothing."""
+        return None
+
     @property
     def apart(self) -> bool:
         """Whether the work is done in a process of its own, so that other steps may go on."""

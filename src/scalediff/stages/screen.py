@@ -27,6 +27,7 @@ from scalediff.core.domain import Domain
 from scalediff.core.errors import InputError, RecipeError
 from scalediff.core.records import Drop, Row
 from scalediff.core.stage import Config, Context, SetStage, Table
+from scalediff.io.contents import fingerprint
 from scalediff.text.contamination import Benchmarks
 from scalediff.text.dedup import NearDuplicates
 
@@ -59,6 +60,11 @@ class Screen(SetStage):
     name = "screen"
     Config = ScreenConfig
     config: ScreenConfig
+
+    def fingerprint(self, domain: Domain) -> str:
+        """A hash of the benchmarks' files, which may change or move from the hub to a folder."""
+        known = domain.benchmarks()
+        return fingerprint(known.get(name, name) for name in self.config.benchmarks)
 
     def run(self, inputs: list[Table], ctx: Context) -> Iterator[tuple[str, Row | Drop]]:
         """Each row's key and either no columns or the first reason to leave.

@@ -6,27 +6,25 @@ other column as they came). Rows that cannot be read are in the artefact ``rejec
 
 from __future__ import annotations
 
-import hashlib
 import heapq
-import re
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
+from scalediff.core.domain import Domain
 from scalediff.core.errors import InputError
 from scalediff.core.keys import sample_seed
 from scalediff.core.records import Drop, Row
 from scalediff.core.stage import EXTENT, Config, Context, SetStage, Table
+from scalediff.io.contents import fingerprint, is_embedded
 from scalediff.io.exports import open_jsonl
-from scalediff.io.files import MAX_PROBLEM_CHARS, Identity, Reader, Rejected, expand
+from scalediff.io.files import MAX_PROBLEM_CHARS, Identity, Reader, Rejected
 from scalediff.io.layouts import free_name
-from scalediff.io.places import HUB, is_pattern
+from scalediff.io.places import is_pattern
 
-_EMBEDDED = re.compile(r"[A-Za-z_][\w.-]+:[^/]")
 _EMBEDDED_ROWS = 1_000
 _REPORT_EVERY = 1_000
 
@@ -67,22 +65,10 @@ class Sources(SetStage):
     Config = SourcesConfig
     config: SourcesConfig
 
-    def fingerprint(self) -> str:
-        """A hash of the files' contents, so that a changed file is another input.
-
-        Names of benchmarks, embedded sets and data sets of the hub count by name.
-
-        Raises:
-            InputError: A file, folder or pattern cannot be read.
-        """
-        total = hashlib.sha256()
-        for path in self.config.paths:
-            if not _is_local(path):
-                total.update(path.encode("utf-8", "surrogatepass"))
-                continue
-            for file in expand([path]):
-                total.update(source_digest(file).encode())
-        return total.hexdigest()
+    def fingerprint(self, domain: Domain) -> str:
+        """A hash of the files' contents."""
+        known = domain.benchmarks()
+        return fingerprint(known.get(path, path) for path in self.config.paths)
 
     def run(self, inputs: list[Table], ctx: Context) -> Iterator[tuple[str, Row | Drop]]:
         """All rows of all paths.
@@ -120,7 +106,7 @@ class Sources(SetStage):
         location = ctx.domain.benchmarks().get(path, path)
         if location.startswith("domain:"):
             location = f"{ctx.domain.name}:{location.removeprefix('domain:') or path}"
-        if _is_embedded(location):
+        if is_embedded(location):
             wanted = self.config.n or _EMBEDDED_ROWS
             for row in ctx.domain.sources(location, wanted, self.config.seed):
                 yield self._labelled(identity.settle(row), path)
@@ -159,36 +145,3 @@ class Sources(SetStage):
         if own is not None and own != label:
             row = {**row, free_name(row, "benchmark"): own}
         return {**row, "benchmark": label}
-
-
-def _is_embedded(location: str) -> bool:
-    """Whether it has the form ``nano:sources`` and is no file of that name."""
-    return bool(_EMBEDDED.match(location)) and not Path(location).exists()
-
-
-def _is_local(path: str) -> bool:
-    """Whether a path names files, rather than something only the domain or the hub knows."""
-    if path.startswith(HUB) or _is_embedded(path):
-        return False
-    return is_pattern(path) or Path(path).expanduser().exists()
-
-
-def source_digest(path: str) -> str:
-    """SHA-256 of a file's bytes; remembered while its size and time stay as they are.
-
-    Raises:
-        InputError: It cannot be read.
-    """
-    try:
-        stat = Path(path).stat()
-        return _digest(path, stat.st_size, stat.st_mtime_ns)
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be read ({error.strerror}); mend the file or its permissions"
-        ) from None
-
-
-@lru_cache(maxsize=4096)
-def _digest(path: str, size: int, changed: int) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -147,3 +147,14 @@ def test_benchmarks_that_cannot_be_read(name, error, message):
 
 def test_nothing_is_dropped_of_an_empty_table():
     assert screen(table_of(), table_of(TALE, prefix="s")) == []
+
+
+def test_a_changed_benchmark_is_another_input(tmp_path):
+    path = tmp_path / "bench.jsonl"
+    path.write_text('{"problem": "How many primes are below 100?"}\n')
+    stage = Screen(Screen.Config(benchmarks=[str(path)]))
+    before = stage.fingerprint(FakeDomain())
+    assert stage.fingerprint(FakeDomain()) == before
+    with path.open("a") as more:
+        more.write('{"problem": "How many primes are below 200?"}\n')
+    assert stage.fingerprint(FakeDomain()) != before

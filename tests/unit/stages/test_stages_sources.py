@@ -185,7 +185,7 @@ def test_an_embedded_set_that_the_domain_lacks_is_an_error(tmp_path):
 
 
 def fingerprint(*paths):
-    return Sources(Sources.Config(paths=list(paths))).fingerprint()
+    return Sources(Sources.Config(paths=list(paths))).fingerprint(MathDomain())
 
 
 def test_the_fingerprint_follows_the_content_and_not_the_name(tmp_path, file):
