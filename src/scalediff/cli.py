@@ -37,6 +37,7 @@ Set = Annotated[
 ]
 Strict = Annotated[bool, typer.Option(help="A row that cannot be read is an error.")]
 Problem = Annotated[str | None, typer.Option("--problem-column", help="Column of the problem.")]
+Response = Annotated[str | None, typer.Option("--response-column", help="Column of the response.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Leave paid work behind without asking.")]
 Engine = Annotated[
     list[str], typer.Option("--engine", help="Engine settings, NAME=VALUE (slots, precision).")
@@ -217,10 +218,11 @@ def filter_(
     engine: Engine = [],  # noqa: B006
     strict: Strict = False,
     problem_column: Problem = None,
+    response_column: Response = None,
     yes: Yes = False,
 ) -> None:
     """Incomplete, looping, unconfirmed and too easy rows leave; takes attempts made elsewhere."""
-    values = locals() | {"sources": {"attempts": True}}
+    values = locals() | {"sources": {"attempts": True, "response_column": response_column}}
     _command("filter", "filter", inputs, out, None, {}, values, plan_model=student)
 
 
@@ -266,12 +268,13 @@ def grade(
     inputs: In,
     out: Out,
     domain: Domain = "math",
+    response_column: Response = None,
     yes: Yes = False,
 ) -> None:
     """Rows with `response` (or `prediction`) and `answer` get a verdict; needs no problem."""
     from scalediff.grading import grade_files
 
-    grade_files(inputs, out, domain)
+    grade_files(inputs, out, domain, response_column)
 
 
 @app.command()

@@ -11,25 +11,45 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scalediff.commands import Command, run_command
+from scalediff.core.errors import InputError
 from scalediff.core.records import Row
+
+_MISSING = "no response"
 
 COLUMNS = ("verdict", "verdict_rule", "verdict_reason")
 
 
-def grade_files(inputs: Sequence[str], out: Path, domain: str) -> None:
-    """Grade every row of the inputs into ``out`` and print the counts."""
+def grade_files(
+    inputs: Sequence[str], out: Path, domain: str, response_column: str | None = None
+) -> None:
+    """Grade every row of the inputs into ``out`` and print the counts.
+
+    Raises:
+        InputError: No row has a response.
+    """
     command = Command(
         name="grade",
         stage="grade",
         inputs=inputs,
         out=out,
-        sources={"attempts": True, "need_problem": False},
+        sources={
+            "attempts": True,
+            "need_problem": False,
+            "response_column": response_column,
+        },
         domain=domain,
     )
     counts: Counter[str] = Counter()
     run_command(command, lambda _: True, lambda row: _graded(row, counts))
+    if set(counts) == {_MISSING}:
+        wanted = response_column or "response, generation, generations or prediction"
+        raise InputError(
+            f"no row has a column {wanted} to grade; name the one that holds the response with "
+            "--response-column"
+        )
+    counts["undecided"] += counts.pop(_MISSING, 0)
     total = sum(counts.values())
-    shares = ", ".join(f"{name} {n:,} ({n / total:.1%})" for name, n in counts.most_common())
+    shares = ", ".join(f"{name} {n:,} ({n / total:.1%})" for name, n in counts.most_common() if n)
     print(f"{total:,} rows: {shares}")
 
 
@@ -39,9 +59,9 @@ def _graded(row: Row, counts: Counter[str]) -> Row:
     first: Row = next((a for a in attempts if a.get("verdict")), {})
     verdict = {name: first.get(name) for name in COLUMNS}
     if verdict["verdict"] is None:
-        reason = "no response" if not attempts else "no answer to compare with"
+        reason = _MISSING if not attempts else "no answer to compare with"
         verdict = dict(zip(COLUMNS, ("undecided", "missing", reason), strict=True))
-    counts[str(verdict["verdict"])] += 1
+    counts[str(verdict["verdict"]) if attempts else _MISSING] += 1
     for name in ("key", "problem_id", "pass_rate"):
         row.pop(name, None)
         if f"source_{name}" in row:  # the row's own column of that name, back in its place

@@ -195,3 +195,17 @@ def test_a_full_disk(monkeypatch, capsys, tmp_path):
     )  # fmt: skip
     assert status == 1
     assert "free some space" in said
+
+
+def test_grading_without_a_response_names_the_option(monkeypatch, capsys, tmp_path):
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"problem": "1+1?", "solution": "It is \\\\boxed{2}.", "answer": "2"}\n')
+    out = tmp_path / "graded.jsonl"
+    status, errors = run(monkeypatch, capsys, "grade", str(rows), "-o", str(out))
+    assert status == 2
+    assert "--response-column" in errors
+    status, _ = run(
+        monkeypatch, capsys, "grade", str(rows), "-o", str(out), "--response-column", "solution"
+    )
+    assert status == 0
+    assert json.loads(out.read_text())["verdict"] == "right"

@@ -37,7 +37,7 @@ REASONS: dict[str, str] = {
     "disagreement": "the teacher's attempts do not agree with one another",
     "wrong": "no attempt matches the gold answer",
     # assemble
-    "over_length": "the row is longer than the trainer will read",
+    "over_length": "the row is longer than the model or its trainer reads",
     "no_solution": "the row has neither an attempt nor a solution of its own",
     "unfinished": "the run was finished before this row was",
 }

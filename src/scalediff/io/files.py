@@ -118,12 +118,14 @@ class Reader:
         max_problem_chars: Longer problems are set aside.
         need_problem: False for rows that are only graded.
         attempts: True to take attempts made elsewhere into ``attempts``.
+        response_column: Column of those attempts, where it is none of the known ones.
     """
 
     problem_column: str | None = None
     max_problem_chars: int = MAX_PROBLEM_CHARS
     need_problem: bool = True
     attempts: bool = False
+    response_column: str | None = None
 
     def scan(
         self, paths: Sequence[str], identity: Identity | None = None
@@ -157,7 +159,7 @@ class Reader:
         try:
             layout, row = self._understood(value)
             row = identity.settle(row)
-            if self.attempts and (made := attempts_in(row)):
+            if self.attempts and (made := attempts_in(row, self.response_column)):
                 row["attempts"] = made
             orjson.dumps(row, default=str, option=_LOOSE)
         except RecordError as error:

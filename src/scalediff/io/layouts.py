@@ -193,23 +193,24 @@ def split_thought(text: str) -> tuple[str | None, str]:
     return inside.strip(), (before + content).strip() if closed else ""
 
 
-def attempts_in(row: Row) -> list[dict[str, Any]]:
+def attempts_in(row: Row, response_column: str | None = None) -> list[dict[str, Any]]:
     """Attempts made elsewhere, as teacher attempts; an empty list where the row has none.
 
-    Ours (nested ``attempts`` of an export) stay as they are. A ``solution`` counts where it holds
-    a thought, a ``prediction`` where there is nothing else. The ``answer`` of an attempt is left
-    to whoever knows the domain. ``finish_reason`` or ``finish_reasons`` (one, or one for each
-    generation) is read; without it an attempt is taken to have ended by itself.
+    ``response_column`` names the column of the response where it is none of the known ones.
+    Otherwise ours (nested ``attempts`` of an export) stay as they are, a ``solution`` counts where
+    it holds a thought, a ``prediction`` where there is nothing else. The ``answer`` of an attempt
+    is left to whoever knows the domain. ``finish_reason`` or ``finish_reasons`` (one, or one for
+    each generation) is read; without it an attempt is taken to have ended by itself.
     """
-    own = row.get("attempts")
+    own = row.get("attempts") if response_column is None else None
     if own and _are_attempts(own):
         return list(own)
     texts: list[tuple[int, str]] = []
-    for name in _RESPONSES:
+    for name in (response_column,) if response_column else _RESPONSES:
         value = row.get(name)
         several = value if isinstance(value, list) else [value]
         texts += [(place, text) for place, text in enumerate(several) if isinstance(text, str)]
-    solution = row.get("solution")
+    solution = row.get("solution") if response_column is None else None
     if not texts and isinstance(solution, str) and CLOSE in solution:
         texts = [(0, solution)]
     reasons = row.get("finish_reasons") or row.get("finish_reason")
@@ -217,7 +218,7 @@ def attempts_in(row: Row) -> list[dict[str, Any]]:
         _attempt(index, *split_thought(text), _reason(reasons, place))
         for index, (place, text) in enumerate(texts)
     ]
-    prediction = row.get("prediction")
+    prediction = row.get("prediction") if response_column is None else None
     if not attempts and prediction is not None and not isinstance(prediction, list | dict | bool):
         # an answer that was read off already: nothing is left to extract
         attempts = [_attempt(0, None, "", "stop") | {"answer": str(prediction)}]

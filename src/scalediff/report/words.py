@@ -32,7 +32,7 @@ REASON_NAMES: dict[str, str] = {
     "too_easy": "student solves it",
     "disagreement": "teacher disagrees with itself",
     "wrong": "differs from gold",
-    "over_length": "longer than the trainer reads",
+    "over_length": "too long for the model",
     "no_solution": "no solution",
     "unfinished": "unfinished",
 }

@@ -49,6 +49,8 @@ class SourcesConfig(Config):
     """A row that cannot be read is an error."""
     attempts: bool = False
     """Take attempts made elsewhere (``response``, ``generations``, a solution with a thought)."""
+    response_column: str | None = None
+    """With ``attempts``: the column of the response, where it is none of the known ones."""
     need_problem: bool = True
     """False where rows are only graded."""
     benchmark: str | None = None
@@ -124,7 +126,11 @@ class Sources(SetStage):
     def _reader(self) -> Reader:
         config = self.config
         return Reader(
-            config.problem_column, config.max_problem_chars, config.need_problem, config.attempts
+            config.problem_column,
+            config.max_problem_chars,
+            config.need_problem,
+            config.attempts,
+            config.response_column,
         )
 
     def _set_aside(self, bad: Rejected, reject: Callable[[Row], None]) -> None:

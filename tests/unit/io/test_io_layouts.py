@@ -187,3 +187,10 @@ def test_our_own_attempts_stay_and_others_of_that_name_do_not_count():
     assert attempts_in({"attempts": ours, "response": "5"}) == ours
     for other in (3, ["4"], [{"role": "student"}], ours * 2, [{**ours[0], "content": 4}]):
         assert attempts({"attempts": other, "response": "5"}) == [("teacher", 0, None, "5", "stop")]
+
+
+def test_a_named_column_is_the_response_whatever_else_there_is():
+    row = {"response": "no", "solution": "It is \\boxed{4}.", "prediction": "5"}
+    (attempt,) = attempts_in(row, "solution")
+    assert attempt["content"] == "It is \\boxed{4}."
+    assert attempts_in({"response": "no"}, "solution") == []
