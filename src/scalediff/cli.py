@@ -66,7 +66,8 @@ def run(
     """Run a recipe, the whole line; run it again to resume."""
     from scalediff.line import run_recipe
 
-    run_recipe(recipe, out, overrides, until=until, dry_run=dry_run, cache=cache, yes=yes)
+    ask = confirm(yes)
+    run_recipe(recipe, out, overrides, until=until, dry_run=dry_run, cache=cache, confirm=ask)
 
 
 @app.command()

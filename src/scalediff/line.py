@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ def run_recipe(
     until: str | None,
     dry_run: bool,
     cache: Path | None,
-    yes: bool,
+    confirm: Callable[[str], bool],
 ) -> None:
     """Run a recipe (or say what would be done), then write its summary and report."""
     path = find_recipe(name)
@@ -45,8 +45,6 @@ def run_recipe(
     if dry_run:
         _explain_only(recipe, folder, cache)
         return
-    from scalediff.cli import confirm
-
     run = Run(folder, cache=cache)
     _claim(run, recipe)
     if recipe.file.domain == "nano":
@@ -61,7 +59,7 @@ def run_recipe(
     _say_plan(plans)
     started = time.time()
     try:
-        worked = pipeline.execute(confirm(yes))
+        worked = pipeline.execute(confirm)
     except Stopped:
         console.flush()
         raise
