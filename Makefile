@@ -18,6 +18,7 @@ $(VENV)/.done: pyproject.toml constraints.txt
 setup: $(VENV)/.done  ## the virtual environment, once
 
 run: setup  ## the whole line on the embedded default, into runs/nano
+	@echo "a finished example: docs/example/report.html (open it while this runs)"
 	$(BIN)/scalediff run recipes/nano.yaml --out runs/nano --yes
 
 test: setup  ## CPU, offline

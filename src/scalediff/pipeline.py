@@ -110,9 +110,10 @@ class Pipeline:
                 continue
             del waiting[node.name]
             plan = self._planner.plan_of(node)
-            self._watcher.begin(plan)
             if plan.state == "done":
                 self._note(plan)
+            self._watcher.begin(plan)
+            if plan.state == "done":
                 done.add(node.name)
                 continue
             worked = True
