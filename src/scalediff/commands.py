@@ -111,13 +111,14 @@ def run_command(
         parts.setdefault(name.split(".")[0], []).append(name)
     watcher = Console([*parts.items()], lines_of(run))
     pipeline = Pipeline(recipe, run, watcher, workers=os.cpu_count() or 1)
-    worked = pipeline.execute(confirm)
-    watcher.flush()
-    last = recipe.find(command.step)
-    if command.out.suffix == ".jsonl":
-        _export_rows(run, recipe, last, command.out, shape)
-    else:
-        _export_folder(run, last, command.out)
+    with run.locked():
+        worked = pipeline.execute(confirm)
+        watcher.flush()
+        last = recipe.find(command.step)
+        if command.out.suffix == ".jsonl":
+            _export_rows(run, recipe, last, command.out, shape)
+        else:
+            _export_folder(run, last, command.out)
     if not worked:
         watcher.say(f"nothing to do: {command.out} is as {command.out}.run has it")
     return run

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import time
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 import yaml
 
 from scalediff import __version__
-from scalediff.core.errors import RunStateError, Stopped
+from scalediff.core.errors import RunStateError
 from scalediff.domains import open_domain
 from scalediff.io.run import Run, write_json
 from scalediff.pipeline import Pipeline
@@ -46,32 +45,37 @@ def run_recipe(
         _explain_only(recipe, folder, cache)
         return
     run = Run(folder, cache=cache)
-    _claim(run, recipe)
-    if recipe.file.domain == "nano":
-        _say(LABORATORY)
+    with run.locked():
+        _claim(run, recipe)
+        if recipe.file.domain == "nano":
+            _say(LABORATORY)
+        arguments = [name, *(f"--set {text}" for text in overrides)]
+        worked = _execute(recipe, run, arguments, confirm)
+        _links(run)
+        headline = write_report(folder, run)
+    run.close()
+    if worked:
+        print(headline)
+    else:
+        _say(f"nothing to do: every step is done; the report is {folder / 'report.html'}")
+
+
+def _execute(
+    recipe: Recipe, run: Run, arguments: list[str], confirm: Callable[[str], bool]
+) -> bool:
+    """Run what is not done, told on the terminal; False where nothing had to be done."""
     from scalediff.report.facts import groups_of
     from scalediff.report.lines import lines_of
 
     console = Console(groups_of(recipe), lines_of(run))
     pipeline = Pipeline(recipe, run, console, workers=os.cpu_count() or 1)
     plans = pipeline.plan()
-    _keep_recipe(run, recipe, [name, *(f"--set {text}" for text in overrides)])
+    _keep_recipe(run, recipe, arguments)
     _say_plan(plans)
-    started = time.time()
     try:
-        worked = pipeline.execute(confirm)
-    except Stopped:
-        console.flush()
-        raise
+        return pipeline.execute(confirm)
     finally:
-        run.event("run", seconds=time.time() - started)
-    console.flush()
-    _links(run)
-    if not worked and (folder / "report.html").exists() and until is None:
-        _say(f"nothing to do: every step is done; the report is {folder / 'report.html'}")
-        return
-    print(write_report(folder, run))
-    run.close()
+        console.flush()
 
 
 def write_report(folder: Path, run: Run | None = None) -> str:
@@ -114,7 +118,7 @@ def _keep_recipe(run: Run, recipe: Recipe, command: list[str]) -> None:
         compare=recipe.file.report,
         arguments=command,
         versions=versions(),
-        started=run.manifest.get("started", time.time()),
+        started=run.manifest["created"],
     )
 
 
@@ -157,7 +161,7 @@ def _explain_only(recipe: Recipe, folder: Path, cache: Path | None) -> None:
     lines = [f"recipe {recipe.file.name}: {recipe.file.description}".rstrip(": ")]
     states: dict[str, Plan] = {}
     if exists:
-        planner = Planner(recipe, Run(folder, cache=cache), open_domain(recipe.file.domain))
+        planner = Planner(recipe, Run(folder, create=False), open_domain(recipe.file.domain))
         if not planner.model_problems():
             states = {plan.node.name: plan for plan in planner.plan()}
     for name, step in recipe.resolved()["steps"].items():

@@ -16,6 +16,7 @@ from scalediff.beside import Beside
 from scalediff.core.domain import Domain
 from scalediff.core.engine import Engine
 from scalediff.core.errors import RunStateError, Stopped
+from scalediff.core.keys import digest
 from scalediff.core.records import Drop, Row
 from scalediff.core.stage import EXTENT, AsyncStage, Context, RowStage, SetStage
 from scalediff.domains import open_domain
@@ -88,12 +89,14 @@ class Pipeline:
             question = f"{behind:.1f} hours of paid work ({steps}) would be left behind"
             if not confirm(question):
                 raise RunStateError(f"{question}; run again with --yes if that is meant")
+        self.run.event("go")
         try:
             with Beside[Plan, Seal](self.recipe.file.side_by_side, self._children.stop) as beside:
                 return self._run_all(beside)
         except KeyboardInterrupt:
             raise Stopped("stopped in good order; run the same command again to go on") from None
         finally:
+            self.run.event("stop")
             asyncio.run(self._domain.close())
 
     def _run_all(self, beside: Beside[Plan, Seal]) -> bool:
@@ -171,9 +174,9 @@ class Pipeline:
                 result = self._work(node, folder, tables, recorders)
             finally:
                 total = folder.spend({"seconds": clock(), **_spent(recorders)})
+            self._make_durable()
             seal = {
-                # a step without rows (a training) is told apart by its key alone
-                "digest": result.digest if result.num_in else plan.key,
+                "digest": self._digest(plan, result),
                 "num_rows": result.num_rows,
                 "input": inputs,
                 "extent": stage.config.of_kind(EXTENT),
@@ -187,6 +190,25 @@ class Pipeline:
             return seal
 
         return work
+
+    def _digest(self, plan: Plan, result: Result) -> str:
+        """What the step's rows are, with all columns they gained: its own and its first input's.
+
+        A step without rows (a training) is told apart by its key alone.
+        """
+        assert plan.key is not None
+        if not result.num_in:
+            return plan.key
+        if plan.node.stage.births or not plan.node.inputs:
+            return result.digest
+        seal = self._planner.folder(plan.node.inputs[0]).seal
+        assert seal is not None
+        return digest(result.digest, seal["digest"])
+
+    def _make_durable(self) -> None:
+        """A seal outlives a power cut, so what it vouches for has to be on the disk before it."""
+        if self.run.has_open_attempts:
+            self.run.attempts.sync()
 
     def _work(
         self,

@@ -63,7 +63,37 @@ class Planner:
     def plan(self) -> list[Plan]:
         """What each step would do now; reads only the run directory and the models' files."""
         self._keys = {}
-        return [self.plan_of(node) for node in self.recipe.nodes.values()]
+        plans = []
+        rewritten: set[str] = set()
+        for node in self.recipe.nodes.values():
+            plan = self.plan_of(node)
+            if self._rewrites(plan, rewritten):
+                rewritten.add(node.name)
+                if plan.key is None:
+                    plan = replace(plan, behind_s=self._paid_seconds(node))
+            plans.append(plan)
+        return plans
+
+    def _rewrites(self, plan: Plan, rewritten: set[str]) -> bool:
+        """Whether the step's problems will be others, so that nothing paid for them serves again.
+
+        Only a model that is trained or problems that are generated otherwise do that; a change
+        that keeps or drops other rows leaves the attempts on the rest in the store.
+        """
+        node = plan.node
+        makes = (node.stage.pays and node.stage.births) or node.stage.name == "train"
+        changed = makes and plan.state in ("again", "wait") and bool(plan.why)
+        above = {*node.inputs[:1], *(node.needs if makes else ())}
+        return changed or not rewritten.isdisjoint(above)
+
+    def _paid_seconds(self, node: Node) -> float:
+        """Seconds of paid work in the step's last result."""
+        entry = self._run.manifest.get("steps", {}).get(node.name)
+        if entry is None:
+            return 0.0
+        folder = StepFolder(self._run.path / "steps" / entry["folder"])
+        costs = folder.about.get("pays") or entry["stage"] == "train"
+        return float((folder.seal or {}).get("seconds", 0.0)) if costs else 0.0
 
     def plan_of(self, node: Node) -> Plan:
         """What this step would do now; the steps it needs have been asked about before."""
@@ -162,8 +192,9 @@ class Planner:
             return "", 0.0
         before = StepFolder(self._run.path / "steps" / old["folder"])
         was = before.about
-        seal = before.seal or {}
-        behind = seal.get("seconds", 0.0) if was.get("pays") and key is not None else 0.0
+        behind = 0.0
+        if key is not None and (was.get("pays") or was.get("stage") == "train"):
+            behind = float((before.seal or {}).get("seconds", 0.0))
         reasons = []
         if was.get("settings") != about["settings"]:
             reasons.append(_changes(was.get("settings", {}), about["settings"]))

@@ -165,6 +165,15 @@ def _filter(name: str, step: Step, steps: Steps) -> tuple[Steps, str]:
         last = f"{name}.easy"
     teacher = steps.get(step.inputs[0]) if step.inputs else None
     first_k = teacher.settings.get("k", 1) if teacher is not None else 1
+    if (
+        "teacher_k" in step.settings
+        and plan.teacher_k > 1
+        and getattr(teacher, "stage", "") != "solve"
+    ):
+        raise RecipeError(
+            f"step {name}: teacher_k = {plan.teacher_k} needs the step that asks the teacher "
+            "(stage solve) as its input, written before it"
+        )
     if teacher is not None and teacher.stage == "solve" and plan.teacher_k > first_k:
         values = {**teacher.settings, "k": plan.teacher_k}
         origins = {**teacher.origins, "k": step.origins.get("teacher_k", "default")}
@@ -184,7 +193,8 @@ def _evaluate(name: str, step: Step, steps: Steps) -> tuple[Steps, str]:
     problems = step.inputs
     if not problems:
         values, origins = _sub(step, plan, "n", "seed", paths="benchmarks")
-        wanted = Step("sources", (), None, {**values, "benchmark": "auto"}, origins)
+        values |= {"benchmark": "auto", "need_answer": True}
+        wanted = Step("sources", (), None, values, origins)
         same = [
             n for n, s in steps.items() if (s.stage, s.settings) == ("sources", wanted.settings)
         ]
@@ -203,6 +213,25 @@ def _evaluate(name: str, step: Step, steps: Steps) -> tuple[Steps, str]:
     values["role"] = "evaluation"
     made[f"{name}.tally"] = Step("tally", (f"{name}.grade",), None, values, origins)
     return made, f"{name}.tally"
+
+
+def keep_out_evaluated(steps: Steps) -> None:
+    """Have every screen keep out what the recipe evaluates on, unless it is set otherwise."""
+    names: list[str] = []
+    for step in steps.values():
+        if step.stage != "evaluate" or step.inputs:
+            continue
+        plan = EvaluatePlan(**step.settings)
+        for benchmark in plan.benchmarks:
+            if ":" in benchmark and "://" not in benchmark and "?" not in benchmark:
+                benchmark += f"?n={plan.n or 1000}&seed={plan.seed}"  # an embedded set
+            names.append(benchmark)
+    for step in steps.values():
+        if step.stage == "screen" and step.settings.get("evaluated", True) and names:
+            own = list(step.settings.get("benchmarks") or [])
+            step.settings["benchmarks"] = list(dict.fromkeys([*own, *names]))
+            written = f"{step.origins['benchmarks']}, and " if own else ""
+            step.origins["benchmarks"] = f"{written}what is evaluated"
 
 
 Expand = Callable[[str, Step, Steps], tuple[Steps, str]]

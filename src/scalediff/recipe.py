@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from scalediff.core.errors import RecipeError
 from scalediff.core.stage import Config, Stage
-from scalediff.presets import LINE, PLANS, Step, Steps, straight_line
+from scalediff.presets import LINE, PLANS, Step, Steps, keep_out_evaluated, straight_line
 from scalediff.stages import STAGES, stage_class
 
 
@@ -62,8 +62,9 @@ class RecipeFile(BaseModel):
     """Settings of the straight line's steps; absent: no line, only ``steps``."""
     steps: dict[str, StepSpec] = {}
     """Further steps: arms, controls, or a whole graph of one's own."""
-    report: dict[str, str] = {}
-    """Which steps the report compares: ``sources_student``, ``student``, ``control``."""
+    report: dict[Literal["scaled", "baseline", "control"], str] = {}
+    """Evaluations that the report compares, by what they are of: ``scaled`` (the student of sources
+    and kept rows), ``baseline`` (of the sources alone), ``control`` (of as many steps)."""
 
 
 @dataclass(frozen=True)
@@ -190,6 +191,7 @@ def build(values: dict[str, Any], origin: str, overrides: Sequence[str] = ()) ->
             raise RecipeError(f"steps.{name}: a step's name holds no dot; rename it")
         origins = dict.fromkeys(spec.settings, origin)
         steps[name] = Step(spec.stage, tuple(spec.inputs), spec.model, spec.settings, origins)
+    keep_out_evaluated(steps)
     if not steps:
         raise RecipeError(f"{origin} has no steps: give it `line:` or `steps:`")
     for (name, setting), source in marked.items():
@@ -200,7 +202,7 @@ def build(values: dict[str, Any], origin: str, overrides: Sequence[str] = ()) ->
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = _unshared(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         where = getattr(error, "problem_mark", None)
         line = f" line {where.line + 1}" if where is not None else ""
@@ -214,6 +216,13 @@ def _read(path: Path) -> dict[str, Any]:
         return values
     below: dict[str, Any] = _overlay(_read(path.parent / str(base)), values)
     return below
+
+
+def _unshared(value: Any) -> Any:
+    """A copy in which no object stands twice, as aliases do: ``--set`` means one place."""
+    if isinstance(value, dict):
+        return {key: _unshared(inner) for key, inner in value.items()}
+    return [_unshared(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _overlay(below: Any, above: Any) -> Any:

@@ -322,7 +322,7 @@ async def _with_engine(
     ctx.engine = await open_engine()
     try:
         await run.work(total)
-    except* ScalediffError as group:
+    except* (ScalediffError, OSError) as group:
         # one sentence, not a group of as many as were in flight
         first: BaseException = group
         while isinstance(first, BaseExceptionGroup):

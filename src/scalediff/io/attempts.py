@@ -38,6 +38,10 @@ class AttemptStore:
         """Keep a record."""
         self._log.append(key, orjson.dumps(record))
 
+    def sync(self) -> None:
+        """Have everything on the disk."""
+        self._log.sync()
+
     def close(self) -> None:
         """Sync and close."""
         self._log.close()

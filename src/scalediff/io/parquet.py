@@ -142,12 +142,22 @@ class TableWriter:
         """Write what is buffered and put the file in its place."""
         self._flush()
         self._writer.close()
+        sync_file(self._temporary)
         os.replace(self._temporary, self._path)
 
     def discard(self) -> None:
         """Leave nothing behind."""
         self._writer.close()
         self._temporary.unlink(missing_ok=True)
+
+
+def sync_file(path: Path) -> None:
+    """Have a file's bytes on the disk, so that what is said of it later outlives a power cut."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def read_table(path: Path) -> Iterator[Row]:

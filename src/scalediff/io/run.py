@@ -6,9 +6,11 @@ a setting changed back finds the old result. Reading needs no model library.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +136,7 @@ class StepTable:
     def rows(self) -> Iterator[Row]:
         """The kept rows with every column gained so far."""
         rows = self._rows()
-        return map(self._run.with_texts, rows) if self._texts else rows
+        return (self._run.with_texts(row, strict=True) for row in rows) if self._texts else rows
 
     def _rows(self) -> Iterator[Row]:
         if self._births or not self._inputs:
@@ -174,7 +176,8 @@ class Run:
 
     Args:
         path: The directory; made where it is absent.
-        cache: Where the attempt store lies when it is shared between runs; else in the run.
+        cache: Where the attempt store lies when it is shared between runs; else in the run. A run
+            that was begun with one keeps to it.
 
     Raises:
         RunStateError: The directory is no run of ours, or cannot be written.
@@ -182,7 +185,7 @@ class Run:
 
     def __init__(self, path: Path, *, cache: Path | None = None, create: bool = True) -> None:
         self.path = path
-        self._cache = cache
+        self._cache = cache.absolute() if cache is not None else None
         self._store: AttemptStore | None = None
         manifest = path / "manifest.json"
         if path.exists() and not path.is_dir():
@@ -196,7 +199,8 @@ class Run:
                     f"{path} exists and is no run directory of scalediff; give another --out"
                 )
             path.mkdir(parents=True, exist_ok=True)
-            write_json(manifest, {"format": FORMAT, "created": time.time()})
+            begun = {"format": FORMAT, "created": time.time()}
+            write_json(manifest, begun | ({"cache": str(self._cache)} if self._cache else {}))
         found = self.manifest.get("format")
         if found != FORMAT:
             raise RunStateError(
@@ -214,11 +218,29 @@ class Run:
         """Change entries of the manifest."""
         write_json(self.path / "manifest.json", {**self.manifest, **values})
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from working in the directory meanwhile.
+
+        Raises:
+            RunStateError: One does already.
+        """
+        with open(self.path / "lock", "a", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise RunStateError(
+                    f"{self.path} is at work in another process; wait for it, or give another --out"
+                ) from None
+            yield
+
     @property
     def attempts(self) -> AttemptStore:
         """The attempt store, opened (and locked) on first use."""
         if self._store is None:
-            self._store = AttemptStore(self._cache or self.path / "attempts")
+            known = self.manifest.get("cache")
+            place = self._cache or (Path(known) if known else self.path / "attempts")
+            self._store = AttemptStore(place)
         return self._store
 
     def step(self, name: str, key: str) -> StepFolder:
@@ -237,13 +259,28 @@ class Run:
         folder = StepFolder(self.path / "steps" / entry["folder"])
         return StepTable(self, folder, texts=texts) if folder.seal is not None else None
 
-    def with_texts(self, row: Row) -> Row:
-        """The row with the texts of its attempts, which the store keeps once."""
+    @property
+    def has_open_attempts(self) -> bool:
+        """Whether the attempt store is open."""
+        return self._store is not None
+
+    def with_texts(self, row: Row, *, strict: bool = False) -> Row:
+        """The row with the texts of its attempts, which the store keeps once.
+
+        Raises:
+            RunStateError: The store lacks one, and ``strict`` is asked for.
+        """
         attempts = []
         for attempt in row.get("attempts") or ():
             record = None
-            if attempt.get("attempt_id") and "content" not in attempt:
+            owed = attempt.get("attempt_id") and "content" not in attempt
+            if owed:
                 record = self.attempts.get(attempt["attempt_id"])
+            if owed and record is None and strict:
+                raise RunStateError(
+                    f"the attempt store of {self.path} lacks an attempt of row {row['key']}; give "
+                    "back the store, or delete the folder steps and run again"
+                )
             if record is not None:
                 texts = {"reasoning": record["reasoning"], "content": record["content"]}
                 attempt = {**attempt, **texts}

@@ -10,7 +10,7 @@ from typing import Any
 
 from scalediff.io.run import Run
 from scalediff.report.facts import Group, difficult_sources, students, waterfall
-from scalediff.report.reading import Json, count, counts, line, mapping, number, part
+from scalediff.report.reading import Json, count, counts, line, mapping, part
 from scalediff.report.samples import example_of
 from scalediff.report.summary import flow_of
 from scalediff.report.words import FAMILIES, duration, percent, reason_name, whole
@@ -107,7 +107,8 @@ def _sources_text(summary: Json) -> tuple[str, str]:
     everything = mapping(summary.get("counts"))
     rows = count(part(everything, "sources", "out"))
     difficult = difficult_sources(summary)
-    share = number(part(summary, "difficult_share", "sources"))
+    identified = count(part(everything, "identify_sources.select", "in"))
+    share = difficult / identified if difficult is not None and identified else None
     if rows is None:
         return "", ""
     note = "" if difficult is None else f"{difficult:,} difficult"

@@ -13,11 +13,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from scalediff import __version__
+from scalediff.core.keys import digest
 from scalediff.core.records import Row, attempts_of
 from scalediff.domains import open_domain
 from scalediff.io.run import Run, StepTable, read_json
 from scalediff.report.warnings import warnings_of
-from scalediff.stages.tally import paired_gain, wilson
+from scalediff.stages.tally import level_of, paired_gain, wilson
 
 Summary = dict[str, Any]
 
@@ -39,10 +40,24 @@ class Figures:
         self.seals: dict[str, dict[str, Any]] = {}
         for name in self.order:
             table = run.table(name)
-            if table is not None:
+            if table is not None and self._is_current(name, table):
                 self.tables[name] = table
                 self.seals[name] = read_json(table.artefact("seal.json"))
         self.domain = open_domain(manifest.get("domain", "math"))
+
+    def _is_current(self, name: str, table: StepTable) -> bool:
+        """Whether a step was made from what its inputs are now: a run may be half-way anew."""
+        entry = self.manifest["steps"][name]
+        model = str(entry["model"] or "")
+        if model.startswith("@"):
+            trained = self.manifest["steps"].get(model[1:], {})
+            about = read_json(table.artefact("step.json"))
+            if model[1:] not in self.tables or about["model"] != trained.get("key"):
+                return False
+        if any(name not in self.tables for name in entry["inputs"]):
+            return False
+        inputs = digest([self.tables[name].digest for name in entry["inputs"]])
+        return bool(read_json(table.artefact("seal.json"))["input"] == inputs)
 
     def parts(self, phase: str) -> list[str]:
         """The steps of a phase: the step itself, or the parts of the plan of that name."""
@@ -70,11 +85,21 @@ class Figures:
     def rows_lost(self) -> int:
         """Rows of a step's input that are neither kept, in review nor dropped: always 0."""
         lost = 0
-        for seal in self.seals.values():
+        for name, seal in self.seals.items():
             counts = seal["counts"]
             left = counts["out"] + counts["review"] + sum(counts["dropped"].values())
-            lost += abs(counts["in"] - left)
+            lost += abs(counts["in"] - left) + abs(self._expected(name) - counts["in"])
         return lost
+
+    def _expected(self, name: str) -> int:
+        """Rows that a step was given, by the seals of its inputs."""
+        entry = self.manifest["steps"][name]
+        inputs = [self.seals[i] for i in entry["inputs"] if i in self.seals]
+        if entry["stage"] == "assemble":
+            return sum(seal["counts"]["out"] for seal in inputs)
+        if entry["stage"] == "train" or not inputs:  # has no rows; or rows are born here
+            return int(self.seals[name]["counts"]["in"])
+        return int(inputs[0]["num_rows"])
 
     def steps(self) -> Summary:
         """Seconds, tokens, counts and settings by step, and totals by phase."""
@@ -83,7 +108,8 @@ class Figures:
         settings: dict[str, Any] = {}
         for name, table in self.tables.items():
             counts[name] = {"stage": entries[name]["stage"], **self.seals[name]["counts"]}
-            settings[name] = read_json(table.artefact("step.json"))["settings"]
+            meaning = read_json(table.artefact("step.json"))["settings"]
+            settings[name] = meaning | self.seals[name]["extent"]
         for phase in _PHASES:
             total = self._phase_total(phase)
             if total is not None:
@@ -107,8 +133,13 @@ class Figures:
 
     def _elapsed(self, added_up: float) -> float:
         """Seconds that passed over all goes; steps side by side add up to more."""
-        goes = [e["seconds"] for e in self.run.events() if e.get("event") == "run"]
-        return sum(goes) if goes else added_up
+        goes: list[list[float]] = []
+        for event in self.run.events():
+            if event.get("event") == "go" or not goes:
+                goes.append([])
+            goes[-1].append(event["time"])
+        passed = sum(go[-1] - go[0] for go in goes)
+        return passed or added_up
 
     def _phase_total(self, phase: str) -> dict[str, Any] | None:
         parts = self.parts(phase)
@@ -200,13 +231,14 @@ class Figures:
             return {}
         tokens: Counter[str] = Counter()
         teacher = 0
+        first_k = self.seals["distill"]["extent"].get("k", 1) if "distill" in self.seals else 0
         for name in keys:
             if self.manifest["steps"][name]["stage"] != "solve":
                 continue
             for row in self.tables[name].added():
                 for attempt in row.get("attempts", ()):
                     spent = attempt.get("num_tokens") or 0
-                    again = name == "filter.more" and attempt["sample_index"] == 0
+                    again = name == "filter.more" and attempt["sample_index"] < first_k
                     tokens[row["key"]] += 0 if again else spent
                     teacher += spent if attempt["role"] == "teacher" and not again else 0
         left: Counter[str] = Counter()
@@ -244,7 +276,12 @@ class Figures:
         for name, table in self.tables.items():
             told = read_json(table.artefact("scores.json"))
             if told is not None:
-                scores[self._evaluated(name)] = told
+                model = self._evaluated(name)
+                known = scores.setdefault(model, {})
+                for benchmark, values in told.items():
+                    # a second evaluation of a model has groups of the same names
+                    more = f"{benchmark} ({name.removesuffix('.tally')})"
+                    known[more if benchmark in known else benchmark] = values
         if not scores:
             return {}
         found: Summary = {"scores": scores}
@@ -272,7 +309,7 @@ class Figures:
         return {
             row["key"]: row["score"]
             for row in table.rows()
-            if floor is None or row.get("level", floor) >= floor
+            if floor is None or (level_of(row.get("level")) or 0) >= floor
         }
 
     def oracle(self) -> Summary:
@@ -358,7 +395,7 @@ def summary_of(run: Run) -> Summary:
 def flow_of(run: Run) -> Summary:
     """What went in and what came out so far; cheap enough for a line while a run goes on."""
     figures = Figures(run)
-    parts = (figures.steps, figures.waterfall, figures.difficulty, figures.training, figures.scores)
+    parts = (figures.steps, figures.waterfall, figures.training, figures.scores)
     summary: Summary = {}
     for part in parts:
         summary |= part()

@@ -48,6 +48,8 @@ class ScreenConfig(Config):
     benchmarks: list[str] = []
     """Benchmarks to keep out: names that the domain knows, files of problems, or an embedded set
     such as ``nano:test?n=1000&seed=7`` (n defaults to 1000, seed to 0)."""
+    evaluated: bool = True
+    """In a recipe: keep out the benchmarks that it evaluates on, too. Paper: reports no screen."""
     contamination_share: float = Field(default=0.6, gt=0, le=1)
     """Share of a benchmark problem's n-grams from which a row holds it."""
     contamination_max_sharing: int = Field(default=3, ge=1)

@@ -84,15 +84,16 @@ class Solve(AsyncStage):
     def _attempt(self, completion: Completion, ctx: Context) -> dict[str, Any]:
         """What of a completion an attempt keeps; a thought that was cut off holds no answer."""
         content = completion.content
-        return {
-            "reasoning": completion.reasoning,
-            "content": content,
+        kept = {
             "answer": ctx.domain.answer(content) if content.strip() else None,
             "finish_reason": completion.finish_reason,
             "num_tokens": completion.num_tokens,
-            # where the engine keeps its completions in the attempt store, it says under which id
-            "attempt_id": getattr(completion, "attempt_id", None),
         }
+        # where the engine keeps its completions in the attempt store, it says under which id, and
+        # the text lies there once
+        if attempt_id := getattr(completion, "attempt_id", None):
+            return {**kept, "attempt_id": attempt_id}
+        return {**kept, "reasoning": completion.reasoning, "content": content}
 
 
 def engine_of(ctx: Context) -> Engine:

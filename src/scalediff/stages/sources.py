@@ -24,6 +24,7 @@ from scalediff.io.exports import open_jsonl
 from scalediff.io.files import MAX_PROBLEM_CHARS, Identity, Reader, Rejected
 from scalediff.io.layouts import free_name
 from scalediff.io.places import is_pattern
+from scalediff.stages.grade import gold_of
 
 _EMBEDDED_ROWS = 1_000
 _REPORT_EVERY = 1_000
@@ -53,6 +54,8 @@ class SourcesConfig(Config):
     """With ``attempts``: the column of the response, where it is none of the known ones."""
     need_problem: bool = True
     """False where rows are only graded."""
+    need_answer: bool = False
+    """Set rows without an answer aside; a benchmark is graded against it."""
     benchmark: str | None = None
     """Value of the column ``benchmark``; ``auto`` names it after the path where a row has none."""
 
@@ -118,6 +121,10 @@ class Sources(SetStage):
                 self._set_aside(found, reject)
                 continue
             row = self._labelled(found.row, found.path if is_pattern(path) else path)
+            if self.config.need_answer and gold_of(row) is None:
+                text = row["problem"][:200]
+                self._set_aside(Rejected(found.path, found.line, "no answer", text), reject)
+                continue
             for attempt in row.get("attempts") or ():
                 if "answer" not in attempt and attempt.get("content"):
                     attempt["answer"] = ctx.domain.answer(attempt["content"])

@@ -93,7 +93,8 @@ class Tally(SetStage):
         if verdict is None:
             raise RecipeError(
                 f"tally needs graded attempts; those of the role {self.config.role!r} of row "
-                f"{row['key']} have no verdict: put a grade step before it"
+                f"{row['key']} have no verdict: "
+                + ("put a grade step before it" if row.get("answer") else "the row has no answer")
             )
         return str(verdict)
 
@@ -102,7 +103,7 @@ class Tally(SetStage):
         names = {"all"}
         if row.get("benchmark"):
             names.add(str(row["benchmark"]))
-        level = _level(row.get("level"))
+        level = level_of(row.get("level"))
         if level is not None:
             names.add(f"level_{level}")
             if self.config.difficult_from is not None:
@@ -110,7 +111,7 @@ class Tally(SetStage):
         return names
 
 
-def _level(value: Any) -> int | None:
+def level_of(value: Any) -> int | None:
     """A level as a number: ``3``, ``3.0``, ``"3"`` or ``"Level 3"``; None for anything else."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
@@ -188,5 +189,10 @@ def paired_gain(a: Mapping[str, float], b: Mapping[str, float]) -> Interval:
         raise InputError(
             "the two evaluations have no problem in common; evaluate both on the same benchmarks"
         )
-    mean, low, high = normal([b[key] - a[key] for key in shared])
+    differences = [b[key] - a[key] for key in shared]
+    mean, low, high = normal(differences)
+    if len(set(differences)) == 1 < len(differences):
+        # no width would claim to be sure; of n problems none differed from the rest
+        unseen = wilson(0, len(shared))[2]
+        low, high = mean - unseen, mean + unseen
     return mean, max(-1.0, low), min(1.0, high)

@@ -15,6 +15,7 @@ import orjson
 
 from scalediff.core.errors import InputError, PrerequisiteError, RecipeError
 from scalediff.io.gguf import unpacked
+from scalediff.io.parquet import sync_file
 from scalediff.training.examples import Counts, end_of_turn, examples, write_examples
 from scalediff.training.job import CHECKPOINTS, TrainingError, settings_of
 
@@ -204,6 +205,7 @@ def sft_config(job: Mapping[str, Any], rows: int, checkpoints: Path) -> Any:
         optim="adamw_torch_fused",
         seed=job["train_seed"],
         data_seed=job["train_seed"],
+        logging_first_step=True,  # packing may leave fewer steps than were reckoned with
         logging_steps=min(50, max(1, most // _LOSSES)),
         logging_nan_inf_filter=False,  # or a diverged training looks like a good one
         save_strategy="steps" if most > CHECKPOINT_STEPS else "no",
@@ -276,4 +278,6 @@ def _save(model: Any, tokenizer: Any, folder: Path, told: Mapping[str, Any]) -> 
     model.save_pretrained(temporary)
     tokenizer.save_pretrained(temporary)
     (temporary / "training.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    for path in temporary.iterdir():
+        sync_file(path)
     os.replace(temporary, folder)

@@ -32,7 +32,6 @@ def test_an_attempt_holds_what_came_back():
         "num_tokens": 9,
         "sample_seed": sample_seed(7, "teacher", "a", 2),
         "model": "fake:one",
-        "attempt_id": None,
     }
 
 
