@@ -31,7 +31,7 @@ Model = Annotated[
     str, typer.Option("--model", help="Folder, Hugging Face id, nano:NAME, smol, or URL#NAME.")
 ]
 Domain = Annotated[str, typer.Option(help="What problems and right answers are.")]
-Seed = Annotated[int, typer.Option(help="Sampling seed.", min=0)]
+Seed = Annotated[int, typer.Option(help="Sampling seed.", min=0, max=2**63 - 1)]
 Set = Annotated[
     list[str], typer.Option("--set", help="Further settings, NAME=VALUE; may be repeated.")
 ]
@@ -223,7 +223,9 @@ def filter_(
     yes: Yes = False,
 ) -> None:
     """Incomplete, looping, unconfirmed and too easy rows leave; takes attempts made elsewhere."""
-    values = locals() | {"sources": {"attempts": True, "response_column": response_column}}
+    values = locals() | {
+        "sources": {"attempts": True, "need_attempts": True, "response_column": response_column}
+    }
     _command("filter", "filter", inputs, out, None, {}, values, plan_model=student)
 
 
@@ -301,8 +303,9 @@ def _command(
     """Run one command; ``values`` are its options as given."""
     from scalediff.commands import Command, run_command
 
+    settings = {name: value for name, value in settings.items() if value is not None}
     if stage == "filter":
-        settings = {**settings, "student": plan_model}
+        settings["student"] = plan_model  # none given: the student's filter is left out
     reading = dict(values.get("sources") or {})
     if values.get("strict"):
         reading["strict"] = True
@@ -333,7 +336,10 @@ def _pairs(texts: list[str]) -> dict[str, Any]:
         name, equals, value = text.partition("=")
         if not equals:
             raise RecipeError(f"--engine {text!r}: write it as name=value")
-        found[name] = yaml.safe_load(value)
+        try:
+            found[name] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            found[name] = value
     return found
 
 
@@ -369,13 +375,24 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.EDQUOT):
-            raise
-        where = f" {error.filename}" if error.filename else ""
-        mend = {errno.ENOSPC: "free some space", errno.EDQUOT: "free some space"}
-        cure = mend.get(error.errno or 0, "make it writable or give another path")
-        _fail(f"cannot write{where}: {error.strerror}; {cure} and run the same command again", 1)
+        _fail(*_of_the_system(error))
     sys.exit(status if isinstance(status, int) else 0)
+
+
+_BAD_PLACES = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EISDIR)
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_NO_LEAVE = (errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+def _of_the_system(error: OSError) -> tuple[str, int]:
+    """The sentence and exit status for what the operating system refuses."""
+    where = f" {error.filename}" if error.filename else ""
+    if error.errno in _BAD_PLACES and where:
+        return f"{error.filename} is no place to read or write: {error.strerror}; give another", 2
+    if error.errno not in (*_NO_ROOM, *_NO_LEAVE):
+        raise error
+    cure = "free some space" if error.errno in _NO_ROOM else "make it writable or give another path"
+    return f"cannot write{where}: {error.strerror}; {cure} and run the same command again", 1
 
 
 def _fail(message: str, status: int) -> None:

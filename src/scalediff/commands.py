@@ -24,6 +24,8 @@ from scalediff.recipe import Recipe, build
 from scalediff.report.lines import lines_of
 from scalediff.watch import Console
 
+_MAKES_FOLDERS = ("train", "assemble", "evaluate")
+
 Confirm = Callable[[str], bool]
 
 
@@ -73,9 +75,8 @@ class Command:
             settings = {"paths": [str(i) for i in self.against]}
             steps["against"] = {"stage": "sources", "settings": settings}
             inputs.append("against")
-        settings = {k: v for k, v in (self.settings or {}).items() if v is not None}
         name = self.name.replace(" ", "_")
-        steps[name] = {"stage": self.stage, "inputs": inputs, "settings": settings}
+        steps[name] = {"stage": self.stage, "inputs": inputs, "settings": dict(self.settings or {})}
         if self.model is not None:
             steps[name]["model"] = self.model
         values = {
@@ -112,24 +113,31 @@ def run_command(
     watcher = Console([*parts.items()], lines_of(run))
     pipeline = Pipeline(recipe, run, watcher, workers=os.cpu_count() or 1)
     with run.locked():
+        pipeline.plan()
         worked = pipeline.execute(confirm)
         watcher.flush()
         last = recipe.find(command.step)
         if command.out.suffix == ".jsonl":
             _export_rows(run, recipe, last, command.out, shape)
         else:
-            _export_folder(run, last, command.out)
+            _export_folder(run, recipe, last, command.out)
     if not worked:
         watcher.say(f"nothing to do: {command.out} is as {command.out}.run has it")
     return run
 
 
 def _open(command: Command) -> Run:
+    _check_name(command)
     folder = command.out.with_name(command.out.name + ".run")
-    if command.out.exists() and not (folder / "manifest.json").exists():
-        raise RunStateError(
-            f"{command.out} exists and was not made by this command; remove it or give another -o"
-        )
+    outputs = [command.out, *companions(command.out)]
+    inputs = [Path(path) for path in (*command.inputs, *command.against)]
+    for output in outputs:
+        if any(output.exists() and path.exists() and output.samefile(path) for path in inputs):
+            raise RunStateError(f"{output} would be written over an input; give another -o")
+        if output.exists() and not (folder / "manifest.json").exists():
+            raise RunStateError(
+                f"{output} exists and was not made by this command; remove it or give another -o"
+            )
     manifest = read_json(folder / "manifest.json") or {}
     other = manifest.get("command", command.name)
     if other != command.name:
@@ -142,6 +150,24 @@ def _open(command: Command) -> Run:
     return run
 
 
+def _check_name(command: Command) -> None:
+    """Whether OUT has the form of what the command makes, before anything is paid."""
+    out = command.out
+    if not out.name:
+        raise InputError(f"-o {out} names no file; give the path of what is to be written")
+    rows = command.stage not in _MAKES_FOLDERS
+    if rows and out.suffix != ".jsonl":
+        raise InputError(f"{command.name} writes JSON Lines; give -o {out.stem}.jsonl")
+    if not rows and out.suffix == ".jsonl":
+        raise InputError(f"{command.name} writes a folder; give -o {out.stem}")
+
+
+def companions(out: Path) -> tuple[Path, Path]:
+    """Where dropped and rejected rows go."""
+    stem = out.name.removesuffix(".jsonl")
+    return out.with_name(f"{stem}.dropped.jsonl"), out.with_name(f"{stem}.rejected.jsonl")
+
+
 def _export_rows(
     run: Run, recipe: Recipe, last: str, out: Path, shape: Callable[[Row], Row]
 ) -> None:
@@ -149,14 +175,18 @@ def _export_rows(
     table = run.table(last, texts=True)
     assert table is not None
     count = write_jsonl(out, map(shape, table.rows()), overwrite=True)
-    write_jsonl(out.with_suffix(".dropped.jsonl"), dropped_rows(run, recipe), overwrite=True)
-    rejected = write_jsonl(out.with_suffix(".rejected.jsonl"), _rejected(run), overwrite=True)
-    if rejected:
-        shown = out.with_suffix(".rejected.jsonl")
-        Console().say(f"  {rejected:,} rows could not be read and are in {shown}")
+    _exportcompanions(run, recipe, out)
     if count == 0:
-        reasons = out.with_suffix(".dropped.jsonl")
-        Console().say(f"  no row is left; {reasons} says why each one left")
+        Console().say(f"  no row is left; {companions(out)[0]} says why each one left")
+
+
+def _exportcompanions(run: Run, recipe: Recipe, out: Path) -> None:
+    """``OUT.dropped.jsonl`` and ``OUT.rejected.jsonl``."""
+    dropped, rejected = companions(out)
+    write_jsonl(dropped, dropped_rows(run, recipe), overwrite=True)
+    num_rejected = write_jsonl(rejected, _rejected(run, recipe), overwrite=True)
+    if num_rejected:
+        Console().say(f"  {num_rejected:,} rows could not be read and are in {rejected}")
 
 
 def dropped_rows(run: Run, recipe: Recipe) -> Iterator[Row]:
@@ -168,28 +198,43 @@ def dropped_rows(run: Run, recipe: Recipe) -> Iterator[Row]:
                 yield {**row, "step": node.name}
 
 
-def _rejected(run: Run) -> Iterator[Row]:
-    table = run.table("sources")
-    path = table.artefact("rejected.jsonl") if table is not None else None
-    if path is not None and path.exists():
-        yield from read_jsonl_plain(path)
+def _rejected(run: Run, recipe: Recipe) -> Iterator[Row]:
+    for node in recipe.nodes.values():
+        table = run.table(node.name)
+        path = table.artefact("rejected.jsonl") if table is not None else None
+        if path is not None and path.exists():
+            yield from read_jsonl_plain(path)
 
 
-def _export_folder(run: Run, last: str, out: Path) -> None:
-    """Copy what the step left (a model, a dataset, scores) to OUT, whole or not at all."""
+def _export_folder(run: Run, recipe: Recipe, last: str, out: Path) -> None:
+    """Copy what the step left (a model, a dataset, scores) to OUT, whole or not at all.
+
+    Raises:
+        InputError: The step left nothing, or a dataset without a row.
+        RunStateError: OUT holds files that are not ours.
+    """
     table = run.table(last)
     assert table is not None
+    _exportcompanions(run, recipe, out)
+    if table.artefact("dataset").is_dir() and not table.num_rows:
+        raise InputError(f"no row is left for {out}; {companions(out)[0]} says why each one left")
+    known = run.manifest.get("exported", [])
+    foreign = sorted(path.name for path in out.glob("*") if path.name not in known)
+    if foreign:
+        raise RunStateError(f"{out} holds {foreign[0]}, which is not ours; move it away")
     for name in ("model", "dataset", "scores.json"):
         made = table.artefact(name)
         if made.is_dir():
-            temporary = out.with_name(out.name + ".tmp")
+            temporary = run.path / "export"
             shutil.rmtree(temporary, ignore_errors=True)
             shutil.copytree(made, temporary)
+            run.update_manifest(exported=sorted(path.name for path in temporary.iterdir()))
             shutil.rmtree(out, ignore_errors=True)
             os.replace(temporary, out)
             return
         if made.exists():
             out.mkdir(parents=True, exist_ok=True)
+            run.update_manifest(exported=[name])
             shutil.copy2(made, out / name)
             return
     raise InputError(f"step {last} left nothing to export to {out}")

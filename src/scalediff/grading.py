@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from scalediff.commands import Command, run_command
+from scalediff.commands import Command, companions, run_command
 from scalediff.core.errors import InputError
 from scalediff.core.records import Row
 
@@ -43,6 +43,8 @@ def grade_files(
     run_command(command, lambda _: True, lambda row: _graded(row, counts))
     if set(counts) == {_MISSING}:
         wanted = response_column or "response, generation, generations or prediction"
+        for path in (out, *companions(out)):
+            path.unlink(missing_ok=True)
         raise InputError(
             f"no row has a column {wanted} to grade; name the one that holds the response with "
             "--response-column"
@@ -55,14 +57,15 @@ def grade_files(
 
 def _graded(row: Row, counts: Counter[str]) -> Row:
     """The row with the verdict on its first attempt, and without what is only ours."""
-    attempts = row.pop("attempts", None) or []
+    attempts = row.get("attempts") or []
+    ours = any(attempt.get("model") != "elsewhere" for attempt in attempts)
     first: Row = next((a for a in attempts if a.get("verdict")), {})
     verdict = {name: first.get(name) for name in COLUMNS}
     if verdict["verdict"] is None:
         reason = _MISSING if not attempts else "no answer to compare with"
         verdict = dict(zip(COLUMNS, ("undecided", "missing", reason), strict=True))
     counts[str(verdict["verdict"]) if attempts else _MISSING] += 1
-    for name in ("key", "problem_id", "pass_rate"):
+    for name in () if ours else ("key", "problem_id", "pass_rate", "attempts"):
         row.pop(name, None)
         if f"source_{name}" in row:  # the row's own column of that name, back in its place
             row[name] = row.pop(f"source_{name}")

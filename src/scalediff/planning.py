@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from scalediff.core.domain import Domain
 from scalediff.core.engine import ModelSpec
-from scalediff.core.errors import ScalediffError
+from scalediff.core.errors import RecipeError, ScalediffError
 from scalediff.core.keys import digest
 from scalediff.core.stage import EXTENT, Kind, SetStage
 from scalediff.io.run import Run, StepFolder
@@ -69,8 +69,10 @@ class Planner:
             plan = self.plan_of(node)
             if self._rewrites(plan, rewritten):
                 rewritten.add(node.name)
-                if plan.key is None:
-                    plan = replace(plan, behind_s=self._paid_seconds(node))
+                old = self._run.manifest.get("steps", {}).get(node.name)
+                if old is not None and plan.state != "done":
+                    folder = StepFolder(self._run.path / "steps" / old["folder"])
+                    plan = replace(plan, behind_s=_paid_seconds(folder))
             plans.append(plan)
         return plans
 
@@ -85,15 +87,6 @@ class Planner:
         changed = makes and plan.state in ("again", "wait") and bool(plan.why)
         above = {*node.inputs[:1], *(node.needs if makes else ())}
         return changed or not rewritten.isdisjoint(above)
-
-    def _paid_seconds(self, node: Node) -> float:
-        """Seconds of paid work in the step's last result."""
-        entry = self._run.manifest.get("steps", {}).get(node.name)
-        if entry is None:
-            return 0.0
-        folder = StepFolder(self._run.path / "steps" / entry["folder"])
-        costs = folder.about.get("pays") or entry["stage"] == "train"
-        return float((folder.seal or {}).get("seconds", 0.0)) if costs else 0.0
 
     def plan_of(self, node: Node) -> Plan:
         """What this step would do now; the steps it needs have been asked about before."""
@@ -192,9 +185,6 @@ class Planner:
             return "", 0.0
         before = StepFolder(self._run.path / "steps" / old["folder"])
         was = before.about
-        behind = 0.0
-        if key is not None and (was.get("pays") or was.get("stage") == "train"):
-            behind = float((before.seal or {}).get("seconds", 0.0))
         reasons = []
         if was.get("settings") != about["settings"]:
             reasons.append(_changes(was.get("settings", {}), about["settings"]))
@@ -203,6 +193,8 @@ class Planner:
                 short = field not in ("files", "model")
                 change = f" {was.get(field)} -> {about[field]}" if short else " changed"
                 reasons.append(field.replace("_", " ") + change)
+        # where only what it reads changed, the store still serves the attempts on the same rows
+        behind = _paid_seconds(before) if reasons and key is not None else 0.0
         return "; ".join(reasons) or "what it reads changed", behind
 
     def model_of(self, node: Node) -> ModelSpec:
@@ -225,10 +217,22 @@ class Planner:
         for node in self.recipe.nodes.values():
             if node.model is not None and not node.model.startswith("@"):
                 try:
-                    self._spec(node.model)
+                    spec = self._spec(node.model)
+                    if node.stage.name == "train" and spec.kind in ("fake", "url"):
+                        raise RecipeError(
+                            f"step {node.name} cannot train {node.model}; name a folder, a GGUF "
+                            "file or a Hugging Face id"
+                        )
                 except ScalediffError as error:
                     problems.append(error)
         return problems
+
+
+def _paid_seconds(folder: StepFolder) -> float:
+    """Seconds of work in a sealed step that would have to be paid for again: models at work."""
+    about = folder.about
+    costs = about.get("pays") or about.get("stage") == "train"
+    return float((folder.seal or {}).get("seconds", 0.0)) if costs else 0.0
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:

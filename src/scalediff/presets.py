@@ -193,6 +193,7 @@ def _evaluate(name: str, step: Step, steps: Steps) -> tuple[Steps, str]:
     problems = step.inputs
     if not problems:
         values, origins = _sub(step, plan, "n", "seed", paths="benchmarks")
+        values["paths"] = list(dict.fromkeys(values["paths"]))
         values |= {"benchmark": "auto", "need_answer": True}
         wanted = Step("sources", (), None, values, origins)
         same = [

@@ -19,8 +19,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from scalediff.core.errors import RecipeError
 from scalediff.core.stage import Config, Stage
+from scalediff.engines import EngineConfig
 from scalediff.presets import LINE, PLANS, Step, Steps, keep_out_evaluated, straight_line
 from scalediff.stages import STAGES, stage_class
+
+_ROLES = ("identifier", "generator", "teacher", "student", "judge")
 
 
 class StepSpec(BaseModel):
@@ -49,7 +52,7 @@ class RecipeFile(BaseModel):
     """What it shows and what to expect, for people."""
     domain: str = "math"
     """What problems and right answers are: ``math`` or ``nano`` (the laboratory)."""
-    seed: int = Field(default=1, ge=0)
+    seed: int = Field(default=1, ge=0, lt=2**63)
     """Sampling seed: every sample's own seed is hashed from it, the role, the row and the index."""
     models: dict[str, str] = {}
     """Role → model: ``identifier``, ``generator``, ``teacher``, ``student``."""
@@ -185,10 +188,17 @@ def build(values: dict[str, Any], origin: str, overrides: Sequence[str] = ()) ->
         file = RecipeFile.model_validate(values)
     except ValidationError as error:
         raise RecipeError(_explain(error, origin, RecipeFile)) from None
+    try:
+        EngineConfig(**file.engine)
+    except ValidationError as error:
+        raise RecipeError(_explain(error, "engine", EngineConfig)) from None
     steps: Steps = straight_line(file.line, origin) if file.line is not None else {}
     for name, spec in file.steps.items():
-        if "." in name:
-            raise RecipeError(f"steps.{name}: a step's name holds no dot; rename it")
+        if not name or "." in name or "/" in name:
+            raise RecipeError(
+                f"steps.{name or '(no name)'}: a step's name is not empty and holds no dot and no "
+                "slash; rename it"
+            )
         origins = dict.fromkeys(spec.settings, origin)
         steps[name] = Step(spec.stage, tuple(spec.inputs), spec.model, spec.settings, origins)
     keep_out_evaluated(steps)
@@ -200,7 +210,9 @@ def build(values: dict[str, Any], origin: str, overrides: Sequence[str] = ()) ->
     return _expand(file, steps)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+    if path.resolve() in above:
+        raise RecipeError(f"{path} is its own base, directly or by way of others; break the circle")
     try:
         values = _unshared(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -214,7 +226,9 @@ def _read(path: Path) -> dict[str, Any]:
     base = values.pop("base", None)
     if base is None:
         return values
-    below: dict[str, Any] = _overlay(_read(path.parent / str(base)), values)
+    below: dict[str, Any] = _overlay(
+        _read(path.parent / str(base), (*above, path.resolve())), values
+    )
     return below
 
 
@@ -244,7 +258,7 @@ def _override(values: dict[str, Any], text: str, marked: dict[tuple[str, str], s
     if names[0] not in RecipeFile.model_fields:
         if names[0] in (values.get("steps") or {}):
             names = ["steps", names[0], "settings", *names[1:]]
-        elif values.get("line") is not None and names[0] in LINE and len(names) > 1:
+        elif values.get("line") is not None and names[0] in LINE:
             names = ["line", *names]
         else:
             known = [*RecipeFile.model_fields, *(values.get("steps") or {}), *LINE]
@@ -280,6 +294,10 @@ def _expand(file: RecipeFile, steps: Steps) -> Recipe:
             raise RecipeError(
                 f"steps.{name}.stage: unknown stage {step.stage!r}{_nearest(step.stage, known)}"
             )
+    roles = [*_ROLES, *(str(step.model) for step in flat.values())]
+    for role in file.models:
+        if role not in roles:
+            raise RecipeError(f"models.{role}: no step asks for this role{_nearest(role, roles)}")
     nodes = {name: _node(name, step, file, flat, aliases) for name, step in flat.items()}
     return Recipe(file, _ordered(nodes), aliases)
 
@@ -298,13 +316,15 @@ def _node(name: str, step: Step, file: RecipeFile, flat: Steps, aliases: dict[st
             raise RecipeError(f"step {name}: there is no step {model[1:]!r} to take a model from")
     elif model is not None:
         model = file.models.get(model, model)
-        if model in ("identifier", "generator", "teacher", "student", "judge"):
+        if model in _ROLES:
             raise RecipeError(
                 f"step {name} needs the model of the role {model!r}; add `models.{model}` to the "
                 f"recipe, or --set models.{model}=MODEL"
             )
     elif cls.pays:
         raise RecipeError(f"step {name} calls a model and has none; give it `model:`")
+    if not inputs and not cls.births:
+        raise RecipeError(f"step {name} (stage {step.stage}) reads no step; give it `inputs:`")
     config = _validate(cls.Config, step, name)
     return Node(name, cls(config), inputs, model, step.origins)
 

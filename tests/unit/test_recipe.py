@@ -113,7 +113,7 @@ def test_what_is_wrong_is_said_with_the_mend(values, message):
         ("generat.n=3", "did you mean generat"),
         ("generate.nn=3", "unknown setting 'nn'"),
         ("sead=3", "unknown name, did you mean seed"),
-        ("generate=3", "unknown name"),
+        ("generate=3", "valid dictionary"),
     ],
 )
 def test_a_bad_override_is_said(text, message):
@@ -132,3 +132,45 @@ def test_a_broken_file_is_said(tmp_path, text):
     path.write_text(text)
     with pytest.raises(RecipeError, match=r"broken\.yaml"):
         load(path)
+
+
+def test_a_screen_keeps_out_what_is_evaluated():
+    recipe = load(find_recipe("nano"), ["evaluate.n=900", "evaluate.seed=4"])
+    benchmarks = recipe.nodes["screen"].stage.config.benchmarks
+    assert "nano:test?n=900&seed=4" in benchmarks
+    assert recipe.nodes["screen_sources"].stage.config.benchmarks == benchmarks
+    assert load(find_recipe("paper")).nodes["screen"].stage.config.benchmarks == []
+
+
+def test_set_on_one_arm_changes_that_arm_alone():
+    recipe = load(find_recipe("nano"), ["evaluate_sources.temperature=1.0"])
+    heat = {n: node.stage.config.temperature for n, node in recipe.nodes.items() if "attempts" in n}
+    assert heat["evaluate_sources.attempts"] == 1.0
+    assert heat["evaluate.attempts"] != 1.0
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"models": {"teecher": "fake:x"}}, "did you mean teacher"),
+        ({"engine": {"slotz": 3}}, "did you mean slots"),
+        ({"engine": {"slots": 0}}, "greater than or equal to 1"),
+        ({"report": {"scaledd": "x"}}, "report"),
+        ({"seed": 10**30}, "seed"),
+        ({"steps": {"a": {"stage": "screen"}}}, "reads no step"),
+        ({"steps": {"": {"stage": "sources", "settings": {"paths": ["x"]}}}}, "not empty"),
+        ({"steps": {"f": {"stage": "filter", "inputs": ["s"], "settings": {"teacher_k": 3}}}},
+         "needs the step that asks the teacher"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_recipe_is_said_before_it_runs(values, message):
+    steps = {"s": {"stage": "sources", "settings": {"paths": ["x.jsonl"]}}}
+    with pytest.raises(RecipeError, match=message):
+        build({**values, "steps": {**steps, **values.get("steps", {})}}, "r.yaml")
+
+
+def test_a_recipe_that_is_its_own_base_is_refused(tmp_path):
+    (tmp_path / "a.yaml").write_text("base: b.yaml\n")
+    (tmp_path / "b.yaml").write_text("base: a.yaml\n")
+    with pytest.raises(RecipeError, match="its own base"):
+        load(tmp_path / "a.yaml")

@@ -48,7 +48,11 @@ class Config(BaseModel):
     """Base of every stage's settings: unknown keys are rejected, docstrings describe the fields."""
 
     model_config = ConfigDict(
-        extra="forbid", use_attribute_docstrings=True, validate_default=True, frozen=True
+        extra="forbid",
+        use_attribute_docstrings=True,
+        validate_default=True,
+        frozen=True,
+        allow_inf_nan=False,
     )
 
     def of_kind(self, kind: Kind) -> dict[str, Any]:

@@ -42,6 +42,11 @@ def render(tokenizer: Any, request: Request) -> str:
         text = tokenizer.apply_chat_template(
             list(request.messages or ()), tokenize=False, add_generation_prompt=True, **options
         )
+    except jinja2.TemplateSyntaxError as error:
+        name = getattr(tokenizer, "name_or_path", "") or "the model"
+        raise RecipeError(
+            f"the chat template of {name} is broken ({error}); mend it or fetch the model anew"
+        ) from None
     except jinja2.TemplateError as error:
         raise RecordError("attempt_failed", f"the chat template refuses it: {error}") from None
     return str(text)

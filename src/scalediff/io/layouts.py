@@ -12,6 +12,7 @@ A column that came in is never lost: where one of ours takes its name, it moves 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from scalediff.core.errors import RecordError
@@ -42,7 +43,9 @@ _REASONS = {
 }
 """What servers call the reasons for ending; every other one is ``stop``."""
 
-_ATTEMPT_TEXTS = ("reasoning", "content", "answer", "finish_reason", "model")
+_ATTEMPT_TEXTS = ("reasoning", "content", "answer", "finish_reason", "model", "attempt_id",
+                  "rejected", "rejected_evidence", "verdict", "verdict_rule")  # fmt: skip
+_ATTEMPT_NUMBERS = ("num_tokens", "sample_seed")
 
 
 def layout_of(row: Row, problem_column: str | None = None) -> str | None:
@@ -81,7 +84,7 @@ def to_row(row: Row, problem_column: str | None = None) -> tuple[str, Row]:
     if layout == "question":
         _read_gsm8k(made)
     answer = made.get("answer")
-    if isinstance(answer, int | float) and not isinstance(answer, bool):
+    if isinstance(answer, int | float) and not isinstance(answer, bool) and math.isfinite(answer):
         made["answer"] = str(answer)
     return layout, made
 
@@ -170,6 +173,7 @@ def _are_attempts(value: Any) -> bool:
         all(isinstance(role, str) and type(index) is int for role, index in ids)
         and len(set(ids)) == len(ids)
         and all(isinstance(one.get(n), str | None) for one in value for n in _ATTEMPT_TEXTS)
+        and all(isinstance(one.get(n), int | None) for one in value for n in _ATTEMPT_NUMBERS)
     )
 
 

@@ -15,6 +15,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from scalediff.core.errors import RunStateError
 from scalediff.core.records import Row
 
 _TEXT, _WHOLE, _REAL, _FLAG = pa.string(), pa.int64(), pa.float64(), pa.bool_()
@@ -162,7 +163,7 @@ def sync_file(path: Path) -> None:
 
 def read_table(path: Path) -> Iterator[Row]:
     """Stream the rows of a sealed table; empty columns are absent, ``extra`` is unfolded."""
-    with pq.ParquetFile(path) as file:
+    with _opened(path) as file:
         for batch in file.iter_batches(batch_size=2_000):
             for row in batch.to_pylist():
                 extra = row.pop("extra")
@@ -170,6 +171,15 @@ def read_table(path: Path) -> Iterator[Row]:
                 if extra:
                     present.update(orjson.loads(extra))
                 yield present
+
+
+def _opened(path: Path) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(path)
+    except pa.ArrowInvalid:
+        raise RunStateError(
+            f"{path} is damaged; delete the folder {path.parent} and run the same command again"
+        ) from None
 
 
 def count_rows(path: Path) -> int:

@@ -211,7 +211,12 @@ class Run:
     @property
     def manifest(self) -> dict[str, Any]:
         """``manifest.json`` as it stands."""
-        value: dict[str, Any] = read_json(self.path / "manifest.json") or {}
+        value = read_json(self.path / "manifest.json") or {}
+        if not isinstance(value, dict):
+            raise RunStateError(
+                f"{self.path / 'manifest.json'} is no manifest of a run; restore it, or start over "
+                "with another --out"
+            )
         return value
 
     def update_manifest(self, **values: Any) -> None:
@@ -299,9 +304,11 @@ class Run:
         if path.exists():
             for line in path.read_bytes().splitlines():
                 try:
-                    yield orjson.loads(line)
+                    event = orjson.loads(line)
                 except orjson.JSONDecodeError:
                     continue
+                if isinstance(event, dict) and isinstance(event.get("time"), float):
+                    yield event
 
     def link(self, name: str, target: Path) -> None:
         """Point ``RUN/NAME`` at what a step left, by a relative link."""

@@ -146,7 +146,8 @@ def _assemble_text(summary: Json) -> tuple[str, str]:
     sources = count(part(summary, "counts", "screen_sources", "out"))
     parts = waterfall(summary)
     if parts is None or parts.kept is None:
-        return "", ""
+        entry = mapping(part(summary, "counts", "assemble"))
+        return (_flow(entry), drops_note(entry)) if entry else ("", "")
     flow = f"{parts.kept:>6,}" if sources is None else f"{sources:>6,} + {parts.kept:,}"
     return flow, adds_up_text(summary)
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from scalediff import __version__
+from scalediff.core.errors import RunStateError
 from scalediff.core.keys import digest
 from scalediff.core.records import Row, attempts_of
 from scalediff.domains import open_domain
@@ -32,6 +33,8 @@ class Figures:
     def __init__(self, run: Run) -> None:
         self.run = run
         manifest = run.manifest
+        if "steps" not in manifest:
+            raise RunStateError(f"{run.path} has no finished step yet; run its recipe first")
         self.manifest = manifest
         self.order: list[str] = [
             name for name in manifest.get("order", []) if name in manifest.get("steps", {})

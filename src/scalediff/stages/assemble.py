@@ -115,7 +115,9 @@ class Assemble(SetStage):
         attempt = _chosen(row) if generated else _right(row)
         solution = row.get("solution") if attempt is None else solution_of(attempt)
         if not isinstance(solution, str) or not solution.strip():
-            return Drop("no_solution", "neither an attempt to take nor a solution of its own")
+            unseen = "no attempt was found right by its answer; let filter look first"
+            nothing = "neither an attempt to take nor a solution of its own"
+            return Drop("no_solution", unseen if attempts_of(row, "teacher") else nothing)
         if too_long := self._too_long(row["problem"], solution, attempt):
             return Drop("over_length", too_long)
         return _dataset_row(row, attempt, solution, generated=generated)

@@ -23,7 +23,7 @@ from scalediff.stages.solve import engine_of
 class GenerateConfig(Config):
     """Settings of the generate stage."""
 
-    n: Annotated[int, EXTENT] = Field(default=1000, ge=1)
+    n: Annotated[int, EXTENT] = Field(default=1000, ge=1, le=10**12)
     """Problems to sample. Paper: about 2 million before its filters."""
     prompt: str = Field(default="<|im_start|>user\n", min_length=1)
     """Sent as it is. Released script: the bare user turn."""
@@ -33,7 +33,7 @@ class GenerateConfig(Config):
     """Nucleus mass. Released script: 0.95."""
     top_k: int = Field(default=20, ge=0)
     """The k most probable tokens only; 0 keeps all. Released script: 20."""
-    max_new_tokens: int = Field(default=1024, ge=1)
+    max_new_tokens: int = Field(default=1024, ge=1, le=2**31)
     """Token cap of a problem. Released script: 1,024."""
     stop: tuple[str, ...] = ("<|im_end|>",)
     """Strings that end a problem. Released script: ``<|im_end|>``."""

@@ -8,6 +8,7 @@ is neither right nor wrong. Free: a new grader pays for no attempt.
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 from scalediff.core.records import Drop, Row, Verdict, attempts_of
@@ -78,6 +79,8 @@ class Grade(AsyncStage):
 def gold_of(row: Row) -> str | None:
     """The row's gold as text: a number as written, several answers joined; None where none is."""
     gold = row.get("answer")
+    if isinstance(gold, dict | bool) or (isinstance(gold, float) and not math.isfinite(gold)):
+        return None  # no answer that anybody could give
     if isinstance(gold, list | tuple):
         gold = ", ".join(str(part) for part in gold)
     return None if gold is None or not str(gold).strip() else str(gold)

@@ -26,7 +26,7 @@ class SolveConfig(Config):
     role: str = "teacher"
     """Who answers: ``teacher``, ``student``, ``evaluation`` or ``identifier``. Chooses the domain's
     prompt and is part of every sample's seed."""
-    k: Annotated[int, EXTENT] = Field(default=1, ge=1)
+    k: Annotated[int, EXTENT] = Field(default=1, ge=1, le=1_000_000)
     """Attempts a problem. Paper: 1 for distillation, 10 or 3 for evaluation."""
     temperature: float = Field(default=0.6, ge=0)
     """Sampling temperature; 0 is greedy. Released script: 0.6 for distillation and evaluation."""
@@ -34,7 +34,7 @@ class SolveConfig(Config):
     """Nucleus mass. Released script: 0.95."""
     top_k: int = Field(default=20, ge=0)
     """The k most probable tokens only; 0 keeps all. Released script: 20 for distillation."""
-    max_new_tokens: int = Field(default=32768, ge=1)
+    max_new_tokens: int = Field(default=32768, ge=1, le=2**31)
     """Token cap of an attempt. Released script: 32,768."""
     thinking: bool | None = True
     """Ask the chat template for thinking (true), against it (false), or leave its default (null).

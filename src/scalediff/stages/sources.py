@@ -54,6 +54,8 @@ class SourcesConfig(Config):
     """With ``attempts``: the column of the response, where it is none of the known ones."""
     need_problem: bool = True
     """False where rows are only graded."""
+    need_attempts: bool = False
+    """Set rows without an attempt aside."""
     need_answer: bool = False
     """Set rows without an answer aside; a benchmark is graded against it."""
     benchmark: str | None = None
@@ -83,13 +85,21 @@ class Sources(SetStage):
         """
         identity = Identity()
         done = 0
-        with open_jsonl(ctx.folder / "rejected.jsonl", overwrite=True) as reject:
+        lacking: list[str] = []
+        with open_jsonl(ctx.folder / "rejected.jsonl", overwrite=True) as write:
+
+            def reject(row: Row) -> None:
+                lacking[:] = lacking or [f"{row['path']} line {row['line']}: {row['reason']}"]
+                write(row)
+
             for path in self.config.paths:
                 for row in self._chosen(self._rows(path, ctx, identity, reject)):
                     done += 1
                     if done % _REPORT_EVERY == 0:
                         ctx.progress(done, None)
                     yield row["key"], row
+        if not done and lacking:
+            raise InputError(f"no row is usable; the first that is not: {lacking[0]}")
         ctx.progress(done, done)
 
     def _chosen(self, rows: Iterator[Row]) -> Iterator[Row]:
@@ -121,14 +131,23 @@ class Sources(SetStage):
                 self._set_aside(found, reject)
                 continue
             row = self._labelled(found.row, found.path if is_pattern(path) else path)
-            if self.config.need_answer and gold_of(row) is None:
-                text = row["problem"][:200]
-                self._set_aside(Rejected(found.path, found.line, "no answer", text), reject)
+            if lacks := self._lacks(row):
+                text = str(row.get("problem") or "")[:200]
+                self._set_aside(Rejected(found.path, found.line, lacks, text), reject)
                 continue
             for attempt in row.get("attempts") or ():
                 if "answer" not in attempt and attempt.get("content"):
                     attempt["answer"] = ctx.domain.answer(attempt["content"])
             yield row
+
+    def _lacks(self, row: Row) -> str:
+        """What is wanted of every row and is not in this one."""
+        if self.config.need_answer and gold_of(row) is None:
+            return "no answer to grade against"
+        if self.config.need_attempts and not row.get("attempts"):
+            wanted = self.config.response_column or "response, generation or generations"
+            return f"no attempt in a column {wanted}; --response-column names another"
+        return ""
 
     def _reader(self) -> Reader:
         config = self.config

@@ -106,3 +106,14 @@ def test_a_paired_gain_needs_common_problems():
     assert paired_gain({"a": 0.0, "b": 1.0}, {"b": 1.0, "c": 0.0}) == (0.0, -1.0, 1.0)
     with pytest.raises(InputError, match="no problem in common"):
         paired_gain({"a": 1.0}, {"b": 1.0})
+
+
+def test_a_gain_that_is_the_same_everywhere_is_not_certain():
+    same = {str(i): 1.0 for i in range(5)}
+    mean, low, high = paired_gain(same, same)
+    assert mean == 0
+    assert low == pytest.approx(-high)
+    assert high == pytest.approx(wilson(0, 5)[2])
+    mean, low, high = paired_gain(dict.fromkeys(same, 0.0), same)
+    assert (mean, high) == (1.0, 1.0)
+    assert low < 0.7
