@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scalediff.core.errors import InputError, RunStateError
+from scalediff.core.errors import InputError, RecipeError, RunStateError
 from scalediff.core.records import Row
 from scalediff.io.exports import write_jsonl
 from scalediff.io.files import read_jsonl_plain
@@ -87,6 +87,9 @@ class Command:
             "engine": dict(self.engine or {}),
             "steps": steps,
         }
+        for text in self.overrides:
+            if "=" not in text:
+                raise RecipeError(f"--set {text!r}: write it as name=value")
         overrides = [f"steps.{name}.settings.{text}" for text in self.overrides]
         return build(values, f"scalediff {self.name}", overrides)
 

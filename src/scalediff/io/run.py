@@ -189,7 +189,8 @@ class Run:
         self._store: AttemptStore | None = None
         manifest = path / "manifest.json"
         if path.exists() and not path.is_dir():
-            raise RunStateError(f"{path} is a file, not a run directory; give another --out")
+            mend = "give another --out" if create else "give the folder of a run"
+            raise RunStateError(f"{path} is a file, not a run directory; {mend}")
         if not manifest.exists():
             if not create:
                 raise RunStateError(f"{path} is no run directory (it has no manifest.json)")
