@@ -93,6 +93,7 @@ def test_twenty_kills_change_nothing_with_scripted_models(tmp_path):
 @pytest.mark.timeout(3600)
 def test_twenty_kills_change_nothing_with_real_models(tmp_path):
     differing, rows, kills = differing_after_kills("quick", tmp_path)
+    print(f"{len(differing)} of {rows} rows differ after {kills} kills")
     assert kills >= 10
     assert rows > 100
     assert len(differing) <= 0.01 * rows, f"{len(differing)} of {rows} rows differ"
