@@ -178,12 +178,12 @@ def _export_rows(
     table = run.table(last, texts=True)
     assert table is not None
     count = write_jsonl(out, map(shape, table.rows()), overwrite=True)
-    _exportcompanions(run, recipe, out)
+    _export_companions(run, recipe, out)
     if count == 0:
         Console().say(f"  no row is left; {companions(out)[0]} says why each one left")
 
 
-def _exportcompanions(run: Run, recipe: Recipe, out: Path) -> None:
+def _export_companions(run: Run, recipe: Recipe, out: Path) -> None:
     """``OUT.dropped.jsonl`` and ``OUT.rejected.jsonl``."""
     dropped, rejected = companions(out)
     write_jsonl(dropped, dropped_rows(run, recipe), overwrite=True)
@@ -218,7 +218,7 @@ def _export_folder(run: Run, recipe: Recipe, last: str, out: Path) -> None:
     """
     table = run.table(last)
     assert table is not None
-    _exportcompanions(run, recipe, out)
+    _export_companions(run, recipe, out)
     if table.artefact("dataset").is_dir() and not table.num_rows:
         raise InputError(f"no row is left for {out}; {companions(out)[0]} says why each one left")
     known = run.manifest.get("exported", [])
@@ -231,7 +231,8 @@ def _export_folder(run: Run, recipe: Recipe, last: str, out: Path) -> None:
             temporary = run.path / "export"
             shutil.rmtree(temporary, ignore_errors=True)
             shutil.copytree(made, temporary)
-            run.update_manifest(exported=sorted(path.name for path in temporary.iterdir()))
+            names = {path.name for path in temporary.iterdir()}
+            run.update_manifest(exported=sorted(names.union(known)))
             shutil.rmtree(out, ignore_errors=True)
             os.replace(temporary, out)
             return

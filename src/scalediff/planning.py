@@ -77,16 +77,16 @@ class Planner:
         return plans
 
     def _rewrites(self, plan: Plan, rewritten: set[str]) -> bool:
-        """Whether the step's problems will be others, so that nothing paid for them serves again.
+        """Whether the step's problems or model will be others, so that nothing paid serves again.
 
-        Only a model that is trained or problems that are generated otherwise do that; a change
-        that keeps or drops other rows leaves the attempts on the rest in the store.
+        Only a training or problems that are generated otherwise do that; a change that keeps or
+        drops other rows leaves the attempts on the rest in the store.
         """
         node = plan.node
         makes = (node.stage.pays and node.stage.births) or node.stage.name == "train"
         changed = makes and plan.state in ("again", "wait") and bool(plan.why)
-        above = {*node.inputs[:1], *(node.needs if makes else ())}
-        return changed or not rewritten.isdisjoint(above)
+        trained = {node.model[1:]} if node.model and node.model.startswith("@") else set()
+        return changed or not rewritten.isdisjoint({*node.inputs[:1], *trained})
 
     def plan_of(self, node: Node) -> Plan:
         """What this step would do now; the steps it needs have been asked about before."""
