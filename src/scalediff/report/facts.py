@@ -101,7 +101,8 @@ def difficult_sources(summary: Json) -> int | None:
     everything = mapping(summary.get("counts"))
     for name in ("identify_sources", "identify_sources.select"):
         entry = mapping(everything.get(name))
-        if count(part(entry, "dropped", "simple")):
+        leaves_out = part(summary, "settings", name, "leave_out") is True
+        if entry and (leaves_out or count(part(entry, "dropped", "simple"))):
             return count(entry.get("out"))
     return None
 
