@@ -10,7 +10,7 @@ import re
 
 from scalediff.core.records import Drop
 
-VERSION = "2"
+VERSION = "3"
 """Raised whenever another problem may be called malformed; part of the domain's version."""
 
 _ASKS = re.compile(
@@ -21,7 +21,8 @@ _ASKS = re.compile(
 )
 _ORDERS = re.compile(
     r"\b(?:Write|Give|List|Name|Graph|Complete|Round|Enter|Select|Choose|Add|Subtract|Multiply|"
-    r"Divide|State|Draw|Answer|Count|Decide|Identify|Report|Tell|Arrange|Order|Fill|Obtain)\b"
+    r"Divide|State|Draw|Answer|Count|Decide|Identify|Report|Tell|Arrange|Order|Fill|Obtain|"
+    r"Work out)\b"
 )
 """Words that ask only as the first of a sentence: elsewhere they describe."""
 

@@ -114,6 +114,7 @@ def test_malformed_problems_and_their_evidence(problem, evidence):
         "If eggs cost $.50 each, what do 3 cost in $?",
         "Find all $x$ such that $x^2=4$",
         "Subtract $5$ from $8$.",
+        "Work out $16 - 90 - 20$.",
         r"Evaluate $\left\{ 1, 2 \right\}$ elementwise: \[x+1\]",
         "求方程 $x^2=4$ 的解。",
         "Найдите $x$, если $x+1=2$.",
