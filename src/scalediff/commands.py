@@ -116,14 +116,14 @@ def run_command(
     watcher = Console([*parts.items()], lines_of(run))
     pipeline = Pipeline(recipe, run, watcher, workers=os.cpu_count() or 1)
     with run.locked():
-        pipeline.plan()
-        worked = pipeline.execute(confirm)
+        worked = pipeline.execute(pipeline.plan(), confirm)
         watcher.flush()
         last = recipe.find(command.step)
+        _export_companions(run, recipe, command.out)
         if command.out.suffix == ".jsonl":
-            _export_rows(run, recipe, last, command.out, shape)
+            _export_rows(run, last, command.out, shape)
         else:
-            _export_folder(run, recipe, last, command.out)
+            _export_folder(run, last, command.out)
     if not worked:
         watcher.say(f"nothing to do: {command.out} is as {command.out}.run has it")
     return run
@@ -171,20 +171,17 @@ def companions(out: Path) -> tuple[Path, Path]:
     return out.with_name(f"{stem}.dropped.jsonl"), out.with_name(f"{stem}.rejected.jsonl")
 
 
-def _export_rows(
-    run: Run, recipe: Recipe, last: str, out: Path, shape: Callable[[Row], Row]
-) -> None:
-    """OUT, ``OUT.dropped.jsonl`` and ``OUT.rejected.jsonl``, always all three."""
+def _export_rows(run: Run, last: str, out: Path, shape: Callable[[Row], Row]) -> None:
+    """The rows of the last step."""
     table = run.table(last, texts=True)
     assert table is not None
     count = write_jsonl(out, map(shape, table.rows()), overwrite=True)
-    _export_companions(run, recipe, out)
     if count == 0:
         Console().say(f"  no row is left; {companions(out)[0]} says why each one left")
 
 
 def _export_companions(run: Run, recipe: Recipe, out: Path) -> None:
-    """``OUT.dropped.jsonl`` and ``OUT.rejected.jsonl``."""
+    """``OUT.dropped.jsonl`` and ``OUT.rejected.jsonl``, always both."""
     dropped, rejected = companions(out)
     write_jsonl(dropped, dropped_rows(run, recipe), overwrite=True)
     num_rejected = write_jsonl(rejected, _rejected(run, recipe), overwrite=True)
@@ -209,7 +206,7 @@ def _rejected(run: Run, recipe: Recipe) -> Iterator[Row]:
             yield from read_jsonl_plain(path)
 
 
-def _export_folder(run: Run, recipe: Recipe, last: str, out: Path) -> None:
+def _export_folder(run: Run, last: str, out: Path) -> None:
     """Copy what the step left (a model, a dataset, scores) to OUT, whole or not at all.
 
     Raises:
@@ -218,7 +215,6 @@ def _export_folder(run: Run, recipe: Recipe, last: str, out: Path) -> None:
     """
     table = run.table(last)
     assert table is not None
-    _export_companions(run, recipe, out)
     if table.artefact("dataset").is_dir() and not table.num_rows:
         raise InputError(f"no row is left for {out}; {companions(out)[0]} says why each one left")
     known = run.manifest.get("exported", [])

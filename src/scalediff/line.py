@@ -42,7 +42,7 @@ def run_recipe(
     recipe = load(path, overrides).until(until)
     folder = out if out is not None else Path("runs") / recipe.file.name
     if dry_run:
-        _explain_only(recipe, folder, cache)
+        _explain_only(recipe, folder)
         return
     run = Run(folder, cache=cache)
     with run.locked():
@@ -73,7 +73,7 @@ def _execute(
     _keep_recipe(run, recipe, arguments)
     _say_plan(plans)
     try:
-        return pipeline.execute(confirm)
+        return pipeline.execute(plans, confirm)
     finally:
         console.flush()
 
@@ -155,7 +155,7 @@ def _say_plan(plans: list[Plan]) -> None:
     _say(f"{done} of {len(plans)} steps are done; going on from {first.node.name}{why}")
 
 
-def _explain_only(recipe: Recipe, folder: Path, cache: Path | None) -> None:
+def _explain_only(recipe: Recipe, folder: Path) -> None:
     """``--dry-run``: every step, setting and origin, models and disk; nothing is written."""
     exists = (folder / "manifest.json").exists()
     lines = [f"recipe {recipe.file.name}: {recipe.file.description}".rstrip(": ")]

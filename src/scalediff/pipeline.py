@@ -7,7 +7,7 @@ others (``side_by_side``): their work is done in processes of their own.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -73,16 +73,16 @@ class Pipeline:
             raise problems[0]
         return self._planner.plan()
 
-    def execute(self, confirm: Callable[[str], bool]) -> bool:
+    def execute(self, plans: Sequence[Plan], confirm: Callable[[str], bool]) -> bool:
         """Run what is not done; False where nothing had to be done.
 
         Args:
+            plans: What ``plan`` gave.
             confirm: Asked before more than an hour of paid work would be left behind.
 
         Raises:
             Stopped: The user interrupted; the same command goes on.
         """
-        plans = self._planner.plan()
         behind = sum(plan.behind_s for plan in plans) / 3600
         if behind > PAID_HOURS_ASK:
             steps = ", ".join(p.node.name for p in plans if p.behind_s)
@@ -115,10 +115,10 @@ class Pipeline:
             plan = self._planner.plan_of(node)
             if plan.state == "done":
                 self._note(plan)
-            self._watcher.begin(plan)
-            if plan.state == "done":
+                self._watcher.begin(plan)
                 done.add(node.name)
                 continue
+            self._watcher.begin(plan)
             worked = True
             work = self._start(plan)
             if node.stage.apart and beside.most > 1:
@@ -174,7 +174,8 @@ class Pipeline:
                 result = self._work(node, folder, tables, recorders)
             finally:
                 total = folder.spend({"seconds": clock(), **_spent(recorders)})
-            self._make_durable()
+            if stage.pays:  # a seal outlives a power cut, and so has to what it vouches for
+                self.run.attempts.sync()
             seal = {
                 "digest": self._digest(plan, result),
                 "num_rows": result.num_rows,
@@ -204,11 +205,6 @@ class Pipeline:
         seal = self._planner.folder(plan.node.inputs[0]).seal
         assert seal is not None
         return digest(result.digest, seal["digest"])
-
-    def _make_durable(self) -> None:
-        """A seal outlives a power cut, so what it vouches for has to be on the disk before it."""
-        if self.run.has_open_attempts:
-            self.run.attempts.sync()
 
     def _work(
         self,

@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 from scalediff.core.errors import RecipeError
 from scalediff.core.stage import Config
+from scalediff.io.contents import is_embedded
+from scalediff.stages.sources import EMBEDDED_ROWS
 
 Settings = dict[str, Any]
 
@@ -224,8 +226,8 @@ def keep_out_evaluated(steps: Steps) -> None:
             continue
         plan = EvaluatePlan(**step.settings)
         for benchmark in plan.benchmarks:
-            if ":" in benchmark and "://" not in benchmark and "?" not in benchmark:
-                benchmark += f"?n={plan.n or 1000}&seed={plan.seed}"  # an embedded set
+            if is_embedded(benchmark) and "?" not in benchmark:
+                benchmark += f"?n={plan.n or EMBEDDED_ROWS}&seed={plan.seed}"
             names.append(benchmark)
     for step in steps.values():
         if step.stage == "screen" and step.settings.get("evaluated", True) and names:

@@ -5,27 +5,9 @@ import json
 import os
 
 import pytest
-
-from scalediff import cli
+from commands import lines, run
 
 GOOD = {"problem": "What is $2+2$ when you add them?", "answer": "4"}
-
-
-def run(monkeypatch, capsys, *arguments):
-    """Exit status and what was said on standard error."""
-    monkeypatch.setattr("sys.argv", ["scalediff", *map(str, arguments)])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    said = capsys.readouterr().err
-    assert "Traceback" not in said
-    return end.value.code, said
-
-
-def lines(path, *rows):
-    path.write_bytes(
-        b"".join(r if isinstance(r, bytes) else json.dumps(r).encode() + b"\n" for r in rows)
-    )
-    return path
 
 
 @pytest.fixture

@@ -3,16 +3,10 @@
 import json
 
 import pytest
-
-from scalediff import cli
+from commands import lines, run
 
 GOOD = {"problem": "What is $2+2$ when you add them?", "answer": "4"}
 SOLVED = {**GOOD, "response": "<think>two and two</think>It is \\boxed{4}."}
-
-
-def lines(path, *rows):
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
 
 
 @pytest.fixture
@@ -20,12 +14,7 @@ def call(monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
 
     def called(*arguments):
-        monkeypatch.setattr("sys.argv", ["scalediff", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        said = capsys.readouterr().err
-        assert "Traceback" not in said
-        return end.value.code, said
+        return run(monkeypatch, capsys, *arguments)
 
     return called
 

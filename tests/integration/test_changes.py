@@ -38,7 +38,8 @@ def execute(recipe, out, ask=lambda question: True):
     run, quiet = Run(out), Quiet()
     run.update_manifest(order=[*recipe.nodes], domain=recipe.file.domain, compare={})
     try:
-        Pipeline(recipe, run, quiet).execute(ask)
+        pipeline = Pipeline(recipe, run, quiet)
+        pipeline.execute(pipeline.plan(), ask)
     finally:
         run.close()
     return quiet.ran

@@ -7,12 +7,12 @@ it may be deleted at any time.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from pathlib import Path
 
 from scalediff.core.errors import PrerequisiteError
+from scalediff.io.contents import file_digest
 
 
 def unpacked(path: Path) -> Path:
@@ -21,7 +21,7 @@ def unpacked(path: Path) -> Path:
     Raises:
         PrerequisiteError: A library is missing, or the cache cannot be written.
     """
-    folder = cache_folder() / f"{path.stem}-{_digest(path)}"
+    folder = cache_folder() / f"{path.stem}-{file_digest(str(path))[:16]}"
     if not folder.exists():
         _unpack(path, folder)
     return folder
@@ -68,8 +68,3 @@ def _unpack(path: Path, folder: Path) -> None:
         ) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _digest(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

@@ -265,11 +265,6 @@ class Run:
         folder = StepFolder(self.path / "steps" / entry["folder"])
         return StepTable(self, folder, texts=texts) if folder.seal is not None else None
 
-    @property
-    def has_open_attempts(self) -> bool:
-        """Whether the attempt store is open."""
-        return self._store is not None
-
     def with_texts(self, row: Row, *, strict: bool = False) -> Row:
         """The row with the texts of its attempts, which the store keeps once.
 

@@ -9,7 +9,7 @@ import os
 import platform
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from scalediff import __version__
@@ -379,30 +379,20 @@ def _first_answer(row: Row) -> str | None:
 def summary_of(run: Run) -> Summary:
     """The whole summary of a run, finished or not."""
     figures = Figures(run)
-    summary: Summary = {}
-    for part in (
-        figures.head,
-        figures.steps,
-        figures.waterfall,
-        figures.difficulty,
-        figures.cost,
-        figures.training,
-        figures.scores,
-        figures.oracle,
-    ):
-        summary |= part()
-    summary["warnings"] = warnings_of(summary)
-    return summary
+    flow = _together(figures.head, figures.steps, figures.waterfall, figures.difficulty)
+    rest = _together(figures.cost, figures.training, figures.scores, figures.oracle)
+    summary = flow | rest
+    return summary | {"warnings": warnings_of(summary)}
 
 
 def flow_of(run: Run) -> Summary:
     """What went in and what came out so far; cheap enough for a line while a run goes on."""
     figures = Figures(run)
-    parts = (figures.steps, figures.waterfall, figures.training, figures.scores)
-    summary: Summary = {}
-    for part in parts:
-        summary |= part()
-    return summary
+    return _together(figures.steps, figures.waterfall, figures.training, figures.scores)
+
+
+def _together(*parts: Callable[[], Summary]) -> Summary:
+    return {name: value for part in parts for name, value in part().items()}
 
 
 def _iso(seconds: float) -> str:

@@ -28,10 +28,11 @@ from scalediff.core.errors import InputError, RecipeError
 from scalediff.core.records import Drop, Row
 from scalediff.core.stage import Config, Context, SetStage, Table
 from scalediff.io.contents import fingerprint
+from scalediff.stages.sources import EMBEDDED_ROWS
 from scalediff.text.contamination import Benchmarks
 from scalediff.text.dedup import NearDuplicates
 
-_EMBEDDED = {"n": 1000, "seed": 0}
+_EMBEDDED = {"n": EMBEDDED_ROWS, "seed": 0}
 
 
 class ScreenConfig(Config):

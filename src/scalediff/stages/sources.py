@@ -26,7 +26,9 @@ from scalediff.io.layouts import free_name
 from scalediff.io.places import is_pattern
 from scalediff.stages.grade import gold_of
 
-_EMBEDDED_ROWS = 1_000
+EMBEDDED_ROWS = 1_000
+"""Rows of an embedded set where no number is given."""
+
 _REPORT_EVERY = 1_000
 
 
@@ -122,7 +124,7 @@ class Sources(SetStage):
         if location.startswith("domain:"):
             location = f"{ctx.domain.name}:{location.removeprefix('domain:') or path}"
         if is_embedded(location):
-            wanted = self.config.n or _EMBEDDED_ROWS
+            wanted = self.config.n or EMBEDDED_ROWS
             for row in ctx.domain.sources(location, wanted, self.config.seed):
                 yield self._labelled(identity.settle(row), path)
             return
