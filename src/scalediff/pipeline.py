@@ -26,6 +26,7 @@ from scalediff.io.run import Run, StepFolder, StepTable
 from scalediff.planning import Plan, Planner
 from scalediff.recipe import Node, Recipe
 from scalediff.runner import Result, run_async_stage, run_row_stage, run_set_stage, timed
+from scalediff.spread import spread_over
 from scalediff.training.job import Children
 
 PAID_HOURS_ASK = 1.0
@@ -222,12 +223,13 @@ class Pipeline:
             step=node.name,
             folder=folder.path,
             progress=partial(self._watcher.progress, node.name),
+            spread=spread_over(self._domain, self._workers),
         )
         if isinstance(stage, SetStage):
             ctx.train = self._trainer(node, ctx)
             return run_set_stage(stage, folder, tables, ctx)
         if isinstance(stage, RowStage):
-            return run_row_stage(stage, folder, tables[0], ctx, self._workers)
+            return run_row_stage(stage, folder, tables[0], ctx)
         assert isinstance(stage, AsyncStage)
         source, num_rows = self._source(node, stage, tables)
         return run_async_stage(

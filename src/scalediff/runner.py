@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import multiprocessing
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import orjson
@@ -29,9 +29,6 @@ from scalediff.io.run import StepFolder, StepTable
 
 WINDOW = 512
 """Units in flight at most; the engine alone decides how many of them it works on at once."""
-
-POOL_FROM = 20_000
-"""Rows from which a pure stage is worth a pool of processes (starting one takes a second)."""
 
 _TROUBLE_PASSES = 4
 """Passes over owed units without a single success before the engine is said to have failed."""
@@ -124,14 +121,12 @@ def run_set_stage(
     return _seal(folder, stage, stage.run(list(inputs), ctx))
 
 
-def run_row_stage(
-    stage: RowStage, folder: StepFolder, rows: StepTable, ctx: Context, workers: int
-) -> Result:
-    """Map a pure stage over the rows, in processes (spawned, never forked) where that pays."""
+def run_row_stage(stage: RowStage, folder: StepFolder, rows: StepTable, ctx: Context) -> Result:
+    """Map a pure stage over the rows, in processes where that pays."""
 
     def outcomes() -> Iterator[Outcome]:
         done = 0
-        for done, outcome in enumerate(_map(stage, rows, ctx.domain, workers), start=1):
+        for done, outcome in enumerate(ctx.map(partial(_process, stage), rows.rows()), start=1):
             if done % 1_000 == 0:
                 ctx.progress(done, rows.num_rows)
             yield outcome
@@ -140,36 +135,11 @@ def run_row_stage(
     return _seal(folder, stage, outcomes())
 
 
-def _map(stage: RowStage, rows: StepTable, domain: Domain, workers: int) -> Iterator[Outcome]:
-    if workers < 2 or rows.num_rows < POOL_FROM:
-        for row in rows.rows():
-            yield row["key"], _process(stage, row, domain)
-        return
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(workers, _start_worker, (stage, domain.name)) as pool:
-        yield from pool.imap(_work, rows.rows(), chunksize=200)
-
-
-def _process(stage: RowStage, row: Row, domain: Domain) -> Row | Drop:
+def _process(stage: RowStage, row: Row, domain: Domain) -> Outcome:
     try:
-        return stage.process(row, domain)
+        return row["key"], stage.process(row, domain)
     except RecordError as error:
-        return Drop(error.reason, error.evidence)
-
-
-_worker: tuple[RowStage, Domain] | None = None
-
-
-def _start_worker(stage: RowStage, domain_name: str) -> None:
-    from scalediff.domains import open_domain
-
-    global _worker
-    _worker = (stage, open_domain(domain_name))
-
-
-def _work(row: Row) -> Outcome:
-    assert _worker is not None
-    return row["key"], _process(_worker[0], row, _worker[1])
+        return row["key"], Drop(error.reason, error.evidence)
 
 
 class AsyncRun:

@@ -16,13 +16,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from scalediff.core.domain import Domain
 from scalediff.core.engine import Engine
 from scalediff.core.records import Drop, Row
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 
 class Kind(Enum):
@@ -98,6 +101,8 @@ class Context:
         engine: The engine of the step's model; None for steps that decide.
         train: Runs a training job (see ``training``) and returns the model folder.
         progress: Called with rows done and, where known, rows in all.
+        spread: Maps a picklable function of an item and the domain over items, in order, in as many
+            processes as the machine has cores where there are items enough; None maps here.
     """
 
     domain: Domain
@@ -108,6 +113,13 @@ class Context:
     engine: Engine | None = None
     train: Callable[[Mapping[str, Any]], Path] | None = None
     progress: Callable[[int, int | None], None] = field(default=no_progress)
+    spread: Callable[[Callable[[Any, Domain], Any], Iterable[Any]], Iterator[Any]] | None = None
+
+    def map(self, work: Callable[[Item, Domain], Made], items: Iterable[Item]) -> Iterator[Made]:
+        """What a pure function makes of each item, in order."""
+        if self.spread is not None:
+            return self.spread(work, items)
+        return (work(item, self.domain) for item in items)
 
 
 class Stage(ABC):

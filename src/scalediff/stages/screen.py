@@ -1,24 +1,28 @@
 r"""Problems that are broken, known or leaked leave before they cost a token.
 
 In: rows (first input) and, as further inputs, the sources they must not repeat. Only ``problem``,
-``key`` and, for generated rows, ``finish_reason`` are read. Out: nothing is added; a row leaves
-with the first reason that applies:
+``key`` and, for generated rows, ``finish_reason`` are read. Out: ``twin_of``, the benchmark problem
+of which a row that stays is a version with other numbers. A row leaves with the first reason that
+applies:
 
-1. ``malformed``: empty, cut at the token cap, or broken in the domain's own eyes;
+1. ``malformed``: empty or cut at the token cap; ``wrong_language``; what the domain's own look at
+   the text finds (for mathematics also ``answer_given``, ``proof``, ``multi_part``, ``ill_posed``);
 2. ``duplicate``: same or nearly the same text as an earlier row that is kept;
 3. ``copy_of_source``: same or nearly the same text as a source;
-4. ``contaminated``: holds a benchmark problem.
+4. ``contaminated``: holds a benchmark problem, or (with ``embedding_model``) means the same.
 
 The evidence of 2 to 4 is the key and the beginning of the other text. Released code: no such step.
 ``text/dedup.py`` and ``text/contamination.py`` say what nearly the same means; problems that differ
-in numbers alone are different problems. Memory: about 4 kB a kept row and a source, 10 kB a
-benchmark problem.
+in numbers alone are different problems. Memory: about 1 kB a kept row and a source (4 kB where many
+are versions of one template), 20 kB a benchmark problem.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl
 
 from pydantic import Field
@@ -29,8 +33,9 @@ from scalediff.core.records import Drop, Row
 from scalediff.core.stage import Config, Context, SetStage, Table
 from scalediff.io.contents import fingerprint
 from scalediff.stages.sources import EMBEDDED_ROWS
-from scalediff.text.contamination import Benchmarks
-from scalediff.text.dedup import NearDuplicates
+from scalediff.text.contamination import Benchmarks, Leak
+from scalediff.text.dedup import NearDuplicates, Prepared, prepare
+from scalediff.text.language import check_languages, foreign
 
 _EMBEDDED = {"n": EMBEDDED_ROWS, "seed": 0}
 
@@ -55,12 +60,68 @@ class ScreenConfig(Config):
     """Share of a benchmark problem's n-grams from which a row holds it."""
     contamination_max_sharing: int = Field(default=3, ge=1)
     """N-grams in more benchmark problems than this are instructions and not counted."""
+    drop_twins: bool = False
+    """Drop benchmark problems in other numbers, too; false notes them in ``twin_of``."""
+    languages: list[str] = []
+    """Languages that a problem may be in (codes such as ``en``, ``zh``); empty allows all."""
+    embedding_model: str | None = None
+    """A sentence-transformers folder; problems that mean the same as a benchmark problem leave."""
+    embedding_similarity: float = Field(default=0.85, gt=0, le=1)
+    """Cosine similarity from which two problems with the same numbers mean the same. Ours."""
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What of a row can be said without the others; pure, so that it can run in any process."""
+
+    config: ScreenConfig
+    benchmarks: Benchmarks
+
+    def __call__(self, row: Row, domain: Domain) -> tuple[str, Drop | None, Any, Leak | None]:
+        """Its key, why it leaves by itself, its text made ready, and what it holds."""
+        drop = self._malformed(row, domain)
+        if drop is not None:
+            return row["key"], drop, None, None
+        text = self.prepared(row["problem"])
+        leak = self.benchmarks.find(row["problem"], text.joined.split(" "))
+        return row["key"], None, text, leak
+
+    def prepared(self, problem: str) -> Prepared:
+        config = self.config
+        return prepare(problem, config.near_duplicate_min_tokens, config.twin_jaccard is not None)
+
+    def _malformed(self, row: Row, domain: Domain) -> Drop | None:
+        problem = row.get("problem")
+        if not isinstance(problem, str) or not problem.strip():
+            return Drop("malformed", "the text is empty")
+        if self.config.languages and (other := foreign(problem, self.config.languages)):
+            return Drop("wrong_language", other)
+        if not self.config.check:
+            return None
+        finish = row.get("finish_reason")
+        # a row that came in may carry the finish reason of somebody's response
+        if row.get("slot") is not None and finish not in (None, "stop"):
+            return Drop("malformed", f"cut at the token cap, ends: {problem[-120:]}")
+        return domain.check_problem(problem)
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A source's key and its text made ready."""
+
+    look: _Look
+
+    def __call__(self, row: Row, domain: Domain) -> tuple[str, Any]:
+        problem = row.get("problem")
+        return row["key"], self.look.prepared(problem) if isinstance(problem, str) else None
 
 
 class Screen(SetStage):
     """One pass over the rows, in order; the earlier of two equal rows stays."""
 
     name = "screen"
+    version = "2"
+    adds = ("twin_of",)
     Config = ScreenConfig
     config: ScreenConfig
 
@@ -70,21 +131,30 @@ class Screen(SetStage):
         return fingerprint(known.get(name, name) for name in self.config.benchmarks)
 
     def run(self, inputs: list[Table], ctx: Context) -> Iterator[tuple[str, Row | Drop]]:
-        """Each row's key and either no columns or the first reason to leave.
+        """Each row's key and either its columns or the first reason to leave.
 
         Raises:
             InputError: A benchmark is unknown, cannot be read or holds no problem.
+            RecipeError: A language is not known.
         """
-        benchmarks = self._read_benchmarks(ctx.domain)
-        sources = self._index()
+        check_languages(self.config.languages)
+        problems = list(self._benchmarks(ctx.domain))
+        benchmarks = Benchmarks(
+            self.config.contamination_share, self.config.contamination_max_sharing
+        )
+        for name, problem in problems:
+            benchmarks.add(name, problem)
+        meaning = self._meaning(inputs[0], problems)
+        look = _Look(self.config, benchmarks)
+        sources, kept = self._index(), self._index()
         for table in inputs[1:]:
-            for row in table.rows():
-                if isinstance(problem := row.get("problem"), str):
-                    sources.add(row["key"], sources.prepare(problem))
-        kept = self._index()
-        for done, row in enumerate(inputs[0].rows(), start=1):
-            drop = self._malformed(row, ctx.domain) or self._known(row, kept, sources, benchmarks)
-            yield row["key"], drop or {}
+            for key, text in ctx.map(_Ready(look), table.rows()):
+                if text is not None:
+                    sources.add(key, text)
+        looks = ctx.map(look, inputs[0].rows())
+        for done, (key, drop, text, leak) in enumerate(looks, start=1):
+            drop = drop or self._known(key, text, leak, kept, sources, meaning)
+            yield key, drop or self._noted(leak)
             if done % 1_000 == 0:
                 ctx.progress(done, inputs[0].num_rows)
 
@@ -94,42 +164,49 @@ class Screen(SetStage):
             config.near_duplicate_jaccard, config.twin_jaccard, config.near_duplicate_min_tokens
         )
 
-    def _malformed(self, row: Row, domain: Domain) -> Drop | None:
-        problem = row.get("problem")
-        if not isinstance(problem, str) or not problem.strip():
-            return Drop("malformed", "the text is empty")
-        if not self.config.check:
-            return None
-        finish = row.get("finish_reason")
-        # a row that came in may carry the finish reason of somebody's response
-        if row.get("slot") is not None and finish not in (None, "stop"):
-            return Drop("malformed", f"cut at the token cap, ends: {problem[-120:]}")
-        return domain.check_problem(problem)
-
     def _known(
-        self, row: Row, kept: NearDuplicates, sources: NearDuplicates, benchmarks: Benchmarks
+        self,
+        key: str,
+        text: Prepared,
+        leak: Leak | None,
+        kept: NearDuplicates,
+        sources: NearDuplicates,
+        meaning: dict[str, str],
     ) -> Drop | None:
         """A row that stays is put among the kept; one that leaves is compared with no more."""
-        text = kept.prepare(row["problem"])
         if match := kept.find(text):
             return Drop("duplicate", str(match))
         if match := sources.find(text):
             return Drop("copy_of_source", str(match))
-        if leak := benchmarks.find(row["problem"], text.words):
+        if leak is not None and (self.config.drop_twins or not leak.twin):
             return Drop("contaminated", str(leak))
-        kept.add(row["key"], text)
+        if key in meaning:
+            return Drop("contaminated", meaning[key])
+        kept.add(key, text)
         return None
 
-    def _read_benchmarks(self, domain: Domain) -> Benchmarks:
-        index = Benchmarks(self.config.contamination_share, self.config.contamination_max_sharing)
+    @staticmethod
+    def _noted(leak: Leak | None) -> Row:
+        return {} if leak is None else {"twin_of": str(leak)}
+
+    def _meaning(self, table: Table, problems: list[tuple[str, str]]) -> dict[str, str]:
+        """Key → evidence of the rows that mean the same as a benchmark problem."""
+        if self.config.embedding_model is None or not problems:
+            return {}
+        from scalediff.text.embedding import same_meaning
+
+        rows = ((row["key"], str(row.get("problem") or "")) for row in table.rows())
+        model, bar = self.config.embedding_model, self.config.embedding_similarity
+        return dict(same_meaning(rows, problems, model, bar))
+
+    def _benchmarks(self, domain: Domain) -> Iterator[tuple[str, str]]:
+        """Name and text of every benchmark problem."""
         for name in self.config.benchmarks:
             before = 0
-            for number, problem in enumerate(_problems(name, domain), start=1):
-                before += 1
-                index.add(f"{Path(name).name} row {number}", problem)
+            for before, problem in enumerate(_problems(name, domain), start=1):
+                yield f"{Path(name).name} row {before}", problem
             if not before:
                 raise InputError(f"benchmark {name} holds no problem; leave it out or mend it")
-        return index
 
 
 def _problems(name: str, domain: Domain) -> Iterator[str]:

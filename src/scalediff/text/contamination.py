@@ -1,28 +1,35 @@
 r"""Whether a text holds a benchmark problem, by the n-grams they share.
 
-A text holds a benchmark problem when their tokens are the same, or when at least ``share`` of the
-problem's counted n-grams are in the text. 13-grams are counted (the customary length for
-decontamination since GPT-3, arXiv 2005.14165, appendix C), 8-grams for problems under 26 tokens,
-and under 12 tokens only equality. Two things keep innocent rows:
+A text holds a benchmark problem (a *copy*) when their tokens are the same, or when at least
+``share`` of the problem's counted n-grams are in the text. 13-grams are counted (the customary
+length for decontamination since GPT-3, arXiv 2005.14165, appendix C), 8-grams for problems under 26
+tokens, and under 12 tokens only equality. Line breaks, quotation and a story around the problem
+change nothing. What keeps innocent rows:
 
 * an n-gram that occurs in more than ``max_sharing`` different benchmark problems is an instruction
-  or a template, not a problem, and is not counted;
+  or a template, not a problem, and is not counted; nor is one of the common phrases and standard
+  identities (``text/common.py``), whatever its letters;
+* where a problem has words enough, at least a third of them must be in what is shared: a formula
+  alone is not the problem;
 * a *twin* (the same problem with other numbers) is another problem: where masking the numbers makes
-  more n-grams match than before, the row is a twin and stays.
+  more n-grams match than before, the text is a twin and says so.
 
-The index proposes by hash; what is reported is confirmed on the n-grams themselves. Memory: about
-10 kB a benchmark problem.
+What is reported is confirmed on the n-grams themselves. Memory: about 20 kB a benchmark problem.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from scalediff.text.common import is_common
 from scalediff.text.ngrams import masked, ngrams, tokens
 
 _LONG, _SHORT = 13, 8
 _MIN_TOKENS = 12
+_ENOUGH_WORDS = 6
+_SHARED_WORDS = 1 / 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +41,18 @@ class Leak:
         head: Its beginning.
         share: Share of its counted n-grams that the text holds; 1 for equal tokens.
         n: Length of the n-grams; 0 for equal tokens.
+        twin: True where the numbers differ: the same problem in other numbers.
     """
 
     name: str
     head: str
     share: float
     n: int
+    twin: bool = False
 
     def __str__(self) -> str:
         how = f"{self.share:.0%} of its {self.n}-grams" if self.n else "same text"
-        return f"{self.name} ({how}): {self.head}"
+        return f"{self.name} ({how}{', other numbers' if self.twin else ''}): {self.head}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +75,8 @@ class Benchmarks:
         >>> index.add("exam row 1", "How many positive integers under 50 are sums of two cubes?")
         >>> print(index.find("how many positive integers under $50$ are sums of two cubes?"))
         exam row 1 (same text): How many positive integers under 50 are sums of two cubes?
+        >>> index.find("How many positive integers under 70 are sums of two cubes?").twin
+        True
     """
 
     def __init__(self, share: float = 0.6, max_sharing: int = 3) -> None:
@@ -73,8 +84,8 @@ class Benchmarks:
         self._max_sharing = max_sharing
         self._problems: list[_Problem] = []
         self._exact: dict[str, int] = {}
-        self._where: dict[int, list[int]] = {}
-        self._counted: dict[int, set[str]] = {}
+        self._where: dict[str, set[int]] = {}
+        self._holders: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._problems)
@@ -85,16 +96,18 @@ class Benchmarks:
         at = len(self._problems)
         if not words or self._exact.setdefault(" ".join(words), at) != at:
             return
-        self._counted.clear()
         n = _length(len(words))
         self._problems.append(_Problem(name, " ".join(text[:320].split())[:160], words, n))
-        for gram in ngrams(words, n) if n else ():
-            holders = self._where.setdefault(hash(gram), [])
-            if len(holders) <= self._max_sharing:
-                holders.append(at)
+        hidden = masked(words)
+        if n:
+            for gram, numbered in zip(_in_order(hidden, _SHORT), _in_order(words, _SHORT)):
+                self._where.setdefault(gram, set()).add(at)
+                self._where.setdefault(numbered, set()).add(at)
+            # a gram without a number is the same with and without the mask: counted once
+            self._holders.update(ngrams(words, n) | ngrams(hidden, n))
 
     def find(self, text: str, words: list[str] | None = None) -> Leak | None:
-        """The benchmark problem that a text holds the most of; None where it holds none.
+        """The copy that a text holds the most of, else the twin; None where it holds none.
 
         Args:
             text: The text.
@@ -104,49 +117,77 @@ class Benchmarks:
         at = self._exact.get(" ".join(words))
         if at is not None:
             return Leak(self._problems[at].name, self._problems[at].head, 1.0, 0)
-        grams = {n: ngrams(words, n) for n in (_SHORT, _LONG) if len(words) >= n}
-        best: Leak | None = None
-        for at in self._candidates(grams):
-            problem = self._problems[at]
-            share = self._held(at, grams[problem.n], words)
-            if share >= self._share and (best is None or share > best.share):
-                best = Leak(problem.name, problem.head, share, problem.n)
-        return best
+        if len(words) < _SHORT:
+            return None
+        hidden = masked(words)
+        leaks = [
+            leak
+            for at in self._candidates(words, hidden)
+            if (leak := self._held(at, words, hidden))
+        ]
+        return max(leaks, key=lambda leak: (not leak.twin, leak.share), default=None)
 
-    def _candidates(self, grams: dict[int, set[str]]) -> list[int]:
+    def _candidates(self, words: list[str], hidden: list[str]) -> list[int]:
         """Problems of which the text seems to hold enough, in order."""
         hits: Counter[int] = Counter()
-        for n, of_length in grams.items():
-            for gram in of_length:
-                holders = self._where.get(hash(gram), ())
-                if len(holders) <= self._max_sharing:
-                    hits.update(at for at in holders if self._problems[at].n == n)
-        return sorted(at for at in hits if hits[at] >= self._share * len(self._grams_of(at)))
+        for i in range(len(words) - _SHORT + 1):
+            holders = self._where.get(" ".join(hidden[i : i + _SHORT]), ())
+            if len(holders) > self._max_sharing:  # a template: the numbers have to tell
+                holders = self._where.get(" ".join(words[i : i + _SHORT]), ())
+            if holders and len(holders) <= self._max_sharing:
+                hits.update(holders)
+        return sorted(
+            at
+            for at, found in hits.items()
+            if 4 * found >= self._share * (len(self._problems[at].words) - _LONG)
+        )
 
-    def _grams_of(self, at: int) -> set[str]:
-        """The counted n-grams of a problem."""
-        if at not in self._counted:
-            own = ngrams(self._problems[at].words, self._problems[at].n)
-            few = {g for g in own if len(self._where[hash(g)]) <= self._max_sharing}
-            self._counted[at] = few
-        return self._counted[at]
-
-    def _held(self, at: int, grams: set[str], words: list[str]) -> float:
-        """Share of a problem's counted n-grams in the text; 0 for a twin."""
+    def _held(self, at: int, words: list[str], hidden: list[str]) -> Leak | None:
+        """What a text holds of a problem: a copy, a twin or too little."""
         problem = self._problems[at]
-        counted = self._grams_of(at)
-        share = len(counted & grams) / len(counted)
-        if share < self._share:
-            return 0.0
-        plain = sum(gram in grams for gram in _in_order(problem.words, problem.n))
-        without = ngrams(masked(words), problem.n)
-        hidden = sum(gram in without for gram in _in_order(masked(problem.words), problem.n))
-        return 0.0 if hidden > plain else share
+        n, own = problem.n, problem.words
+        plain, numbered = self._shared(own, words, n)
+        veiled, without = self._shared(masked(own), hidden, n)
+        copy = plain >= self._share and without <= numbered
+        if not copy and veiled < self._share:
+            return None
+        if not _says_it(own if copy else masked(own), words if copy else hidden, n):
+            return None
+        share = plain if copy else veiled
+        return Leak(problem.name, problem.head, share, n, twin=not copy)
+
+    def _shared(self, own: list[str], words: list[str], n: int) -> tuple[float, int]:
+        """Share of a problem's counted n-grams that a text holds, and how many of all it holds.
+
+        The number is over every n-gram, repeated ones too, so that masking changes no count by
+        making n-grams equal.
+        """
+        grams = ngrams(words, n)
+        counted = {
+            gram
+            for gram in _in_order(own, n)
+            if self._holders[gram] <= self._max_sharing and not is_common(gram)
+        }
+        share = len(counted & grams) / len(counted) if counted else 0.0
+        return share, sum(gram in grams for gram in _in_order(own, n))
 
 
-def _in_order(words: list[str], n: int) -> list[str]:
-    """Every n-gram, repeated ones too, so that masking changes no count by making grams equal."""
-    return [" ".join(words[i : i + n]) for i in range(len(words) - n + 1)]
+def _says_it(own: list[str], words: list[str], n: int) -> bool:
+    """Whether enough of a problem's words, where it has enough, stand in what is shared."""
+    grams = ngrams(words, n)
+    shared: set[int] = set()
+    for i, gram in enumerate(_in_order(own, n)):
+        if gram in grams:
+            shared.update(range(i, i + n))
+    worded = [i for i, word in enumerate(own) if len(word) > 1 and word[0].isalpha()]
+    if len(worded) < _ENOUGH_WORDS:
+        return True
+    return sum(i in shared for i in worded) >= _SHARED_WORDS * len(worded)
+
+
+def _in_order(words: list[str], n: int) -> Iterator[str]:
+    """Every n-gram in order, repeated ones too."""
+    return (" ".join(words[i : i + n]) for i in range(len(words) - n + 1))
 
 
 def _length(num_tokens: int) -> int:

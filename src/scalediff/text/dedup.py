@@ -13,12 +13,15 @@ or sign leaves the similarity at 0.93, yet it is another problem with another an
 ``1/2`` for ``\frac{1}{2}``, or ``greatest`` for ``largest``, is not found; and a long text in which
 a word turns the meaning that is not on the list of such words counts as a duplicate.
 
-MinHash (rensa) only proposes; every candidate is confirmed by the true Jaccard similarity, so its
-errors can miss a pair but never invent one. The bands are chosen so that a pair at the threshold is
-missed with a probability under 0.1 %. Only what is ``add``ed is compared with, so a caller that
-adds kept rows alone gets no chains (a near b, b near c, c dropped for b that is itself dropped).
+Texts are shelved by their mathematics. Most shelves hold one text or a few, which are compared one
+by one; only from ``_CROWD`` texts on (a set made from few templates, or twins that count) does a
+shelf get a MinHash index (rensa). It only proposes; every candidate is confirmed by the true
+Jaccard similarity, so its errors can miss a pair but never invent one. The bands are chosen so that
+a pair at the threshold is missed with a probability under 0.1 %. Only what is ``add``ed is compared
+with, so a caller that adds kept rows alone gets no chains (a near b, b near c, c dropped for b that
+is itself dropped).
 
-Memory: about 4 kB a text that is added, at 400 bytes a text.
+Memory: about 1 kB a text that is added, at 250 bytes a text; 3 kB where it is in a MinHash index.
 """
 
 from __future__ import annotations
@@ -33,23 +36,23 @@ _N = 3
 _NUM_PERM = 128
 _SEED = 1
 _HEAD = 160
+_CROWD = 12
+"""Texts of one shelf that are compared one by one; a comparison costs as much as a MinHash."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A text made ready for comparing.
+    """A text made ready for comparing; cheap to send between processes.
 
     Attributes:
-        words: Its tokens.
-        joined: The tokens joined by spaces; equal for exact duplicates.
+        joined: Its tokens joined by spaces; equal for exact duplicates.
         head: The beginning of the text as it came, for evidence.
-        sketch: Its MinHash; None where the text is too short for near-duplicates.
+        shelf: Which texts it can be a near-duplicate of; None where it is too short for any.
     """
 
-    words: list[str]
     joined: str
     head: str
-    sketch: Any
+    shelf: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,26 @@ class Match:
         return f"{self.key} ({how}): {self.head}"
 
 
+def prepare(text: str, min_tokens: int = 12, twins: bool = False) -> Prepared:
+    """Tokens and shelf of a text.
+
+    Args:
+        text: The text.
+        min_tokens: With fewer tokens it is a duplicate by equality alone.
+        twins: Whether texts with other mathematics may be its duplicates.
+    """
+    words = tokens(text)
+    shelf = None
+    if len(words) >= min_tokens:
+        shelf = 0 if twins else _shelf(words)
+    return Prepared(" ".join(words), " ".join(text[: 2 * _HEAD].split())[:_HEAD], shelf)
+
+
+def _shelf(words: list[str]) -> int:
+    content = "\x1f".join(mathematics(words)).encode("utf-8")
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little")
+
+
 class NearDuplicates:
     """An index of texts; asks of each new one whether it is a duplicate of one in it.
 
@@ -94,43 +117,19 @@ class NearDuplicates:
     def __init__(
         self, jaccard: float = 0.8, twin_jaccard: float | None = None, min_tokens: int = 12
     ) -> None:
-        from rensa import RMinHashLSH
-
         self._jaccard = jaccard
         self._twin_jaccard = twin_jaccard
         self._min_tokens = min_tokens
-        lowest = jaccard if twin_jaccard is None else min(jaccard, twin_jaccard)
-        self._lsh = RMinHashLSH(lowest, _NUM_PERM, num_bands(lowest))
         self._exact: dict[str, int] = {}
         self._texts: list[tuple[str, str, str]] = []
+        self._shelves: dict[int, int | _Shelf] = {}
 
     def __len__(self) -> int:
         return len(self._texts)
 
     def prepare(self, text: str) -> Prepared:
-        """Tokens and sketch of a text; good for every index with the same settings."""
-        from rensa import RMinHash
-
-        words = tokens(text)
-        sketch = None
-        if len(words) >= self._min_tokens:
-            sketch = RMinHash(_NUM_PERM, _SEED)
-            sketch.update(list(self._shingles(words)))
-        head = " ".join(text[: 2 * _HEAD].split())[:_HEAD]
-        return Prepared(words, " ".join(words), head, sketch)
-
-    def _shingles(self, words: list[str]) -> set[str]:
-        """What the MinHash sees: 3-grams, marked by the mathematics where twins never count.
-
-        Texts with different mathematics then share nothing, so that a set made from few templates
-        (all its problems alike but for the numbers) does not drown in candidates.
-        """
-        grams = ngrams(words, _N)
-        if self._twin_jaccard is not None:
-            return grams
-        content = "\x1f".join(mathematics(words)).encode("utf-8")
-        mark = hashlib.blake2b(content, digest_size=8).hexdigest()
-        return {mark + gram for gram in grams}
+        """``prepare`` with this index's settings; good for every index that shares them."""
+        return prepare(text, self._min_tokens, self._twin_jaccard is not None)
 
     def find(self, text: Prepared) -> Match | None:
         """The most similar text that this one duplicates; the earliest among equals."""
@@ -138,22 +137,24 @@ class NearDuplicates:
         if at is not None:
             key, head, _ = self._texts[at]
             return Match(key, head, 1.0, exact=True)
-        if text.sketch is None:
+        shelf = None if text.shelf is None else self._shelves.get(text.shelf)
+        if shelf is None:
             return None
+        words = text.joined.split(" ")
+        grams = ngrams(words, _N)
         best: Match | None = None
-        for at in sorted(self._lsh.query(text.sketch)):
+        for at in (shelf,) if isinstance(shelf, int) else shelf.candidates(grams):
             key, head, joined = self._texts[at]
-            similarity = self._similarity(text.words, joined.split(" "))
+            similarity = self._similarity(words, grams, joined.split(" "))
             if similarity is not None and (best is None or similarity > best.similarity):
                 best = Match(key, head, similarity, exact=False)
         return best
 
-    def _similarity(self, a: list[str], b: list[str]) -> float | None:
-        same = mathematics(a) == mathematics(b)
-        bar = self._jaccard if same else self._twin_jaccard
-        if bar is None:
-            return None
-        similarity = jaccard(ngrams(a, _N), ngrams(b, _N))
+    def _similarity(self, words: list[str], grams: set[str], other: list[str]) -> float | None:
+        similarity = jaccard(grams, ngrams(other, _N))
+        bar = self._jaccard
+        if self._twin_jaccard is not None and mathematics(words) != mathematics(other):
+            bar = self._twin_jaccard
         return similarity if similarity >= bar else None
 
     def add(self, key: str, text: Prepared) -> None:
@@ -162,8 +163,64 @@ class NearDuplicates:
         if self._exact.setdefault(text.joined, at) != at:
             return
         self._texts.append((key, text.head, text.joined))
-        if text.sketch is not None:
-            self._lsh.insert(at, text.sketch)
+        if text.shelf is None:
+            return
+        shelf = self._shelves.setdefault(text.shelf, at)
+        if shelf == at:
+            return  # alone on its shelf, as most texts are: no object for it
+        if isinstance(shelf, int):
+            shelf = self._shelves[text.shelf] = _Shelf([shelf], self._lowest)
+        shelf.add(at, self._grams)
+
+    @property
+    def _lowest(self) -> float:
+        return min(self._jaccard, self._twin_jaccard or self._jaccard)
+
+    def _grams(self, at: int) -> set[str]:
+        return ngrams(self._texts[at][2].split(" "), _N)
+
+
+class _Shelf:
+    """Texts with the same mathematics, by their place in the index.
+
+    Args:
+        members: The first of them.
+        threshold: Similarity from which a MinHash index, once there is one, proposes.
+    """
+
+    __slots__ = ("_lsh", "_members", "_threshold")
+
+    def __init__(self, members: list[int], threshold: float) -> None:
+        self._members = members
+        self._threshold = threshold
+        self._lsh: Any = None
+
+    def candidates(self, grams: set[str]) -> list[int]:
+        """Places of the texts that may be similar, in order."""
+        return self._members if self._lsh is None else sorted(self._lsh.query(_sketch(grams)))
+
+    def add(self, at: int, grams_of: Any) -> None:
+        """Put a text in; ``grams_of`` gives the n-grams of one that is in the index."""
+        self._members.append(at)
+        new = [at]
+        if self._lsh is None:
+            if len(self._members) <= _CROWD:
+                return
+            from rensa import RMinHashLSH
+
+            self._lsh = RMinHashLSH(self._threshold, _NUM_PERM, num_bands(self._threshold))
+            new = self._members
+        for member in new:
+            self._lsh.insert(member, _sketch(grams_of(member)))
+        self._members = []
+
+
+def _sketch(grams: set[str]) -> Any:
+    from rensa import RMinHash
+
+    sketch = RMinHash(_NUM_PERM, _SEED)
+    sketch.update(list(grams))
+    return sketch
 
 
 def num_bands(threshold: float) -> int:

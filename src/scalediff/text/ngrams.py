@@ -20,6 +20,11 @@ _TOKEN = re.compile(
     r"|\S"
 )
 
+_ASCII_TOKEN = re.compile(
+    r"[A-Za-z]{2,}(?:[-'][A-Za-z]+)*|\d+(?:,\d{3}(?!\d))*(?:\.\d+)?|\\[A-Za-z]+|\\.|\S"
+)
+"""The same tokens of plain ASCII, faster."""
+
 _OPERATORS = frozenset("+-*/<>=^!%|")
 _LOOKS = frozenset(
     {r"\text", r"\textit", r"\emph", r"\boxed", r"\tag", r"\label", r"\begin", r"\end"}
@@ -47,7 +52,7 @@ def split_tokens(text: str) -> list[str]:
         >>> split_tokens(r"\frac{12}{x}, add")
         ['\\frac', '{', '12', '}', '{', 'x', '}', ',', 'add']
     """
-    return _TOKEN.findall(text)
+    return (_ASCII_TOKEN if text.isascii() else _TOKEN).findall(text)
 
 
 def tokens(text: str) -> list[str]:

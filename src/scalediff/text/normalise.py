@@ -63,6 +63,8 @@ _SAME = {
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
 _WORD = re.compile(r"(?<![\\\w])(?:[^\W\d_]{2,}|A(?=\s[a-z]{2}))")
 """Words, and the article at the start of a sentence (a point ``A`` stays)."""
+_CAPITAL = re.compile(r"(?<![\\\w])(?:[A-Z][a-z]+(?![A-Za-z])|A(?=\s[a-z]{2}))")
+"""The same for plain ASCII, where nothing but the words to lower need be looked at."""
 
 _HEADING = re.compile(
     r"^(?:(?:problem|question|exercise|example|q)\s*(?:no\s*\.?\s*)?\d+\s*(?:[.:)]+|(?=\())\s*"
@@ -88,10 +90,15 @@ def normalise(text: str) -> str:
     if not text.isascii():
         sound = text.encode("utf-8", "replace").decode("utf-8")
         text = unicodedata.normalize("NFC", sound).translate(_CHARACTERS)
-    text = _THOUSANDS.sub("", text)
-    text = _INVISIBLE.sub(" ", text)
-    text = _COMMAND.sub(_command, text).replace("\\%", "%")
-    text = _WORD.sub(_lowered, " ".join(text.split())).rstrip(" .?:")
+    if "\\" in text:
+        text = _THOUSANDS.sub("", text)
+        text = _INVISIBLE.sub(" ", text)
+        text = _COMMAND.sub(_command, text).replace("\\%", "%")
+    else:
+        text = text.replace("$", " ")
+    words = " ".join(text.split())
+    words = _CAPITAL.sub(_lowered, words) if words.isascii() else _WORD.sub(_lowered, words)
+    text = words.rstrip(" .?:")
     while heading := _HEADING.match(text):
         text = text[heading.end() :]
     return text

@@ -111,7 +111,9 @@ def test_a_benchmark_file_and_a_known_name(tmp_path):
         assert outcomes[0][1].reason == "contaminated"
         assert "row 2" in outcomes[0][1].evidence
         assert EXAM in outcomes[0][1].evidence
-        assert outcomes[1][1] == {}
+        assert "other numbers" in outcomes[1][1]["twin_of"]
+        twins = screen(rows, domain=domain, benchmarks=[name], drop_twins=True)
+        assert [o.reason for _, o in twins] == ["contaminated"] * 2
 
 
 @pytest.mark.parametrize(

@@ -46,10 +46,65 @@ def test_short_problems_go_by_8_grams_and_tiny_ones_by_equality():
 
 
 @pytest.mark.parametrize(("text", "old", "new"), [(EXAM, "6", "7"), (SHORT, "50", "80")])
-def test_a_twin_with_other_numbers_is_no_leak(text, old, new):
+def test_a_twin_with_other_numbers_is_told_apart(text, old, new):
     index = index_of(text)
-    assert index.find("In short. " + text) is not None
-    assert index.find("In short. " + text.replace(old, new)) is None
+    assert not index.find("In short. " + text).twin
+    twin = index.find("In short. " + text.replace(old, new))
+    assert twin.twin
+    assert "other numbers" in str(twin)
+
+
+def test_a_copy_goes_before_a_twin():
+    index = index_of(SHORT.replace("50", "80"), SHORT)
+    leak = index.find("Quickly, please: " + SHORT)
+    assert (leak.name, leak.twin) == ("exam row 2", False)
+
+
+def test_a_problem_in_short_lines_or_in_a_story_is_found():
+    lines = "\n".join(" ".join(EXAM.split()[i : i + 5]) for i in range(0, len(EXAM.split()), 5))
+    story = "Ann found a note in her attic. It said this and no more. " + EXAM + " She went home."
+    assert index_of(EXAM).find(lines).share == 1.0
+    assert index_of(EXAM).find(story).share == 1.0
+
+
+IDENTITY = "Recall that $x^3+y^3+z^3-3xyz=(x+y+z)(x^2+y^2+z^2-xy-yz-zx)$."
+TANGENT = r"As is known, $\tan(u+v)=\frac{\tan u+\tan v}{1-\tan u\tan v}$."
+
+
+@pytest.mark.parametrize(
+    ("problem", "row"),
+    [
+        (
+            "Using $a^3+b^3+c^3-3abc=(a+b+c)(a^2+b^2+c^2-ab-bc-ca)$ find $a^3+b^3+c^3$ if $a+b+c=0$"
+            " and $abc=5$.",
+            IDENTITY + " How many integer solutions has $x^3+y^3+z^3=3xyz$ with $|x|<4$?",
+        ),
+        (
+            r"Use $\tan(a+b)=\frac{\tan a+\tan b}{1-\tan a\tan b}$ to find $\tan 75^\circ$.",
+            TANGENT + " Three angles of a triangle have tangents in the ratio 1:2:3. Find them.",
+        ),
+        (
+            "By $(1+x)^5=1+5x+10x^2+10x^3+5x^4+x^5$, what is the sum of the coefficients?",
+            "Expand $(1+y)^5=1+5y+10y^2+10y^3+5y^4+y^5$ and integrate it from zero to one.",
+        ),
+        (
+            r"The probability is $\frac{m}{n}$, where $m$ and $n$ are relatively prime positive "
+            "integers. Find $m+n$ for three dice.",
+            r"A frog jumps. The chance that it lands is $\frac{m}{n}$, where $m$ and $n$ are "
+            "relatively prime positive integers. Find $m+n$.",
+        ),
+    ],
+)
+def test_identities_and_instructions_are_no_leak(problem, row):
+    assert index_of(problem).find(row) is None
+    assert index_of(problem).find("Now: " + problem) is not None
+
+
+def test_a_long_formula_alone_is_not_the_problem():
+    formula = r"$\frac{x^7-3x^5+11x^2-8}{x^4+6x-13}+\sqrt{x^9+17x-2}$"
+    problem = f"Anna draws the graph of {formula} on squared paper. How often does it cross the axis?"
+    row = f"Differentiate {formula} with respect to the variable and simplify as far as you can."
+    assert index_of(problem).find(row) is None
 
 
 def test_an_instruction_that_many_share_counts_for_nothing():

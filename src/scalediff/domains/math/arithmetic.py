@@ -24,11 +24,18 @@ _GROUPED = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:,\d{3})+(?![\d,])")
 _SPACED = re.compile(r"[-+]?\d{1,3}(?: \d{3})+(?:\.\d+)?")
 _MIXED = re.compile(r"([-+]?)(\d+) (\d+)/(\d+)")
 _EXPONENT = re.compile(r"[-+]?\d+(?:\.\d+)?[eE][-+]?\d{1,4}")
-_REPEATING = re.compile(r"([-+]?\d*)\.(\d*)\\overline\s*\{(\d+)\}")
+_REPEATING = re.compile(
+    r"([-+]?\d*)\.(\d*?)(?:\\overline\s*\{(\d+)\}|\((\d+)\)|\\dot\s*\{?(\d)\}?(?:(\d*)\\dot\s*\{?(\d)\}?)?)"
+)
+_GOES_ON = re.compile(r"([-+]?\d*)\.(\d*?)(\d{1,6}?)\3{2,}\s*(?:\.\.\.|\\ldots|\\dots|\\cdots)")
 
 
 class _NotUnderstood(Exception):
-    """The text is no arithmetic, or its value would be too long."""
+    """The text is no arithmetic."""
+
+
+class _TooLarge(_NotUnderstood):
+    """The value would be too long."""
 
 
 @lru_cache(maxsize=20_000)
@@ -52,11 +59,30 @@ def value(text: str) -> Fraction | None:
         sign, whole, above, below = found.groups()
         text = f"{sign}({whole}+{above}/{below})"
     if found := _REPEATING.fullmatch(text):
+        whole, once, *periods = found.groups()
+        return _repeating(whole, once, "".join(part or "" for part in periods))
+    if found := _GOES_ON.fullmatch(text):
         return _repeating(*found.groups())
     try:
         return _Reader(text).result()
     except (_NotUnderstood, ZeroDivisionError):
         return None
+
+
+def is_large(text: str) -> bool:
+    """Whether a text is arithmetic whose value is too long to be worked out (``5^{5^{5^5}}``).
+
+    Example:
+        >>> is_large("(10^9)!"), is_large("10!"), is_large("x!")
+        (True, False, False)
+    """
+    try:
+        _Reader(text).result()
+    except _TooLarge:
+        return True
+    except (_NotUnderstood, ZeroDivisionError):
+        return False
+    return False
 
 
 def _repeating(whole: str, once: str, period: str) -> Fraction:
@@ -127,15 +153,21 @@ class _Reader:
     def _power(self) -> Fraction:
         base = self._factor()
         if self._take("!"):
-            base = _factorial(base)
-            if self._peek() == "!":  # a double factorial is another function
+            double = self._take("!")
+            base = _double_factorial(base) if double else _factorial(base)
+            if self._peek() == "!":
                 raise _NotUnderstood
         if not self._take("^"):
             return base
         self._enter()
-        exponent = self._group() if self._peek() == "{" else self._signed()
+        exponent = self._group() if self._peek() == "{" else self._exponent()
         self._depth -= 1
+        if self._peek() == "^":  # 2^3^4 is no LaTeX, and has two readings
+            raise _NotUnderstood
         return _power(base, exponent)
+
+    def _exponent(self) -> Fraction:
+        return -self._factor() if self._take("-") else self._factor()
 
     def _enter(self) -> None:
         self._depth += 1
@@ -192,7 +224,7 @@ def _bits(number: Fraction) -> int:
 
 def _bounded(number: Fraction) -> Fraction:
     if _bits(number) > MAX_BITS:
-        raise _NotUnderstood
+        raise _TooLarge
     return number
 
 
@@ -200,19 +232,31 @@ def _power(base: Fraction, exponent: Fraction) -> Fraction:
     if exponent.denominator != 1 or (base == 0 and exponent <= 0):
         raise _NotUnderstood
     if abs(exponent) * _bits(base) > MAX_BITS and abs(base) != 1:
-        raise _NotUnderstood
+        raise _TooLarge
     return Fraction(base ** (exponent.numerator if abs(base) != 1 else exponent.numerator % 2))
 
 
 def _factorial(number: Fraction) -> Fraction:
-    if number.denominator != 1 or not 0 <= number <= _MAX_FACTORIAL:
+    if number.denominator != 1 or number < 0:
         raise _NotUnderstood
+    if number > _MAX_FACTORIAL:
+        raise _TooLarge
     return Fraction(math.factorial(number.numerator))
 
 
-def _binomial(n: Fraction, k: Fraction) -> Fraction:
-    if n.denominator != 1 or k.denominator != 1 or not 0 <= k <= n <= _MAX_FACTORIAL:
+def _double_factorial(number: Fraction) -> Fraction:
+    if number.denominator != 1 or number < 0:
         raise _NotUnderstood
+    if number > _MAX_FACTORIAL:
+        raise _TooLarge
+    return Fraction(math.prod(range(number.numerator, 0, -2)))
+
+
+def _binomial(n: Fraction, k: Fraction) -> Fraction:
+    if n.denominator != 1 or k.denominator != 1 or not 0 <= k <= n:
+        raise _NotUnderstood
+    if n > _MAX_FACTORIAL:
+        raise _TooLarge
     return Fraction(math.comb(n.numerator, k.numerator))
 
 

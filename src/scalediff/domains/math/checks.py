@@ -1,16 +1,20 @@
 """A look at a problem's text: what plainly is no complete problem leaves before it costs a token.
 
-Cheap surface rules, none of which reads mathematics; nothing is dropped for being unusual. On real
-problems (GSM8K, MATH, AIME, AMC, HMMT, OlympiadBench) they find fault with fewer than 1 in 1,000.
+One question with one final answer, complete, not cut, without leftover text of a template, without
+its own answer, and answerable as far as the text alone can tell (``posed.py``). Cheap surface
+rules; nothing is dropped for being unusual. ``docs/grading.md`` says how often each of them finds
+fault with real problems.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from scalediff.core.records import Drop
+from scalediff.domains.math.posed import ill_posed
 
-VERSION = "3"
+VERSION = "4"
 """Raised whenever another problem may be called malformed; part of the domain's version."""
 
 _ASKS = re.compile(
@@ -34,6 +38,26 @@ _LEFTOVER = re.compile(
     r"|\n\s*(?:\*\*|#+\s*)?(?:solution|answer)(?:\*\*)?\s*:",
     re.IGNORECASE | re.MULTILINE,
 )
+_PROOF = re.compile(
+    r"(?:^|[.!?;:]\s+|\$\s*,\s*|\bthen\s+|\bplease\s+|\band\s+)"
+    r"(?:prove|disprove|show|demonstrate)\s+(?:or disprove\s+)?(?:that\b|the\b|[A-Z]|\$|if\b)",
+    re.IGNORECASE,
+)
+_OTHER_ASK = re.compile(
+    r"\b(?:find|compute|determine|evaluate|calculate|what|how (?:many|much|long|far)|which|solve)\b",
+    re.IGNORECASE,
+)
+_PARTS = re.compile(
+    r"(?:^|(?<=[\s.:;?]))(?:part\s+)?\(?([a-e]|i{1,3}|iv|[1-5])\)\s*(?=\S)"
+    r"|(?:^|[.?\n])\s*\*{0,2}part\s+([a-e1-5])\b[.:)]?",
+    re.IGNORECASE,
+)
+_GIVEN = re.compile(
+    r"\\boxed\s*\{\s*[^{}\s]|(?:^|\n|[.?!]\s+|\()\**(?:final\s+)?answers?\**\s*[:=]\**\s*"
+    r"(?=[$\\\d(-])\S+|(?:^|\n|[.?!]\s+)(?:so|thus|hence|therefore),?\s+the\s+(?:final\s+)?answer\s+"
+    r"is\b|####\s*-?\d",
+    re.IGNORECASE,
+)
 _ENDS = re.compile(
     r"""(?:[.?!:;)\]}$"'’”…。？！|_]|(?<=\d)\s*\\?%|\d|\\end\{[a-z*]+\}|\\\]|\[/?asy\]|</[a-z]+>)\s*$"""
 )
@@ -43,12 +67,12 @@ _ENVIRONMENT = re.compile(r"\\(begin|end)\s*\{([A-Za-z]+\*?)\}")
 
 
 def check_problem(problem: str) -> Drop | None:
-    """A ``malformed`` drop with what is wrong, or None."""
+    """A drop with the first fault and its evidence, or None."""
     text = problem.strip()
-    for fault in (_empty, _leftover, _unbalanced, _asks_nothing, _cut):
+    for reason, fault in _FAULTS:
         evidence = fault(text)
         if evidence:
-            return Drop("malformed", evidence)
+            return Drop(reason, evidence)
     return None
 
 
@@ -85,3 +109,48 @@ def _asks_nothing(text: str) -> str:
 
 def _cut(text: str) -> str:
     return "" if _ENDS.search(text) else f"ends in the middle: ...{text[-80:]!r}"
+
+
+def _given(text: str) -> str:
+    found = _GIVEN.search(text)
+    return (
+        f"gives its answer away: {text[found.start() : found.end() + 40].strip()!r}"
+        if found
+        else ""
+    )
+
+
+def _proof(text: str) -> str:
+    found = _PROOF.search(text)
+    if not found or _OTHER_ASK.search(text):
+        return ""
+    return f"asks for a proof, which has no final answer: {found[0].strip()!r}"
+
+
+def _parts(text: str) -> str:
+    """Lettered or numbered parts of which at least two ask something."""
+    marks = [(m.start(), m.end(), (m[1] or m[2]).lower()) for m in _PARTS.finditer(text)]
+    first = next((i for i, mark in enumerate(marks) if mark[2] in ("a", "i", "1")), None)
+    if first is None:
+        return ""
+    starts = marks[first:]
+    ends = [start for start, _, _ in starts[1:]] + [len(text)]
+    bodies = [text[end:stop] for (_, end, _), stop in zip(starts, ends, strict=True)]
+    asking = [body for body in bodies if _ASKS.match(body.lstrip(" *$")) or "?" in body]
+    if len(asking) < 2 or len({mark for _, _, mark in starts}) < 2:
+        return ""
+    return f"asks {len(asking)} questions: {' / '.join(' '.join(b.split())[:40] for b in asking)}"
+
+
+_FAULTS: list[tuple[str, Callable[[str], str]]] = [
+    ("malformed", _empty),
+    ("malformed", _leftover),
+    ("answer_given", _given),
+    ("malformed", _unbalanced),
+    ("proof", _proof),
+    ("malformed", _asks_nothing),
+    ("malformed", _cut),
+    ("multi_part", _parts),
+    ("ill_posed", ill_posed),
+]
+"""Reason and the fault that it stands for; the first that applies is the reason."""

@@ -1,22 +1,27 @@
 r"""Exact comparison of two answers, element by element, with three values.
 
-Right and wrong are said only where they are certain by exact arithmetic or by the text. What is
-left (radicals, variables, relations) goes to a ``leaf``: nothing in the main process, a computer
-algebra system in the grader's worker. Collections are taken apart here, so that ``(1, 2)`` is never
-mistaken for ``\{1, 2\}``.
+Right and wrong are said only where they are certain: by the text, by exact arithmetic, or by the
+values of both sides where a strict grammar reads them wholly (``by_values``). What is left goes to
+another ``leaf``: none in the main process, a computer algebra system in the grader's worker.
+Collections are taken apart here, so that ``(1, 2)`` is never mistaken for ``\{1, 2\}``.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 from scalediff.core.records import Verdict
-from scalediff.domains.math.arithmetic import value
-from scalediff.domains.math.forms import Form, read
+from scalediff.domains.math.arithmetic import is_large, value
+from scalediff.domains.math.forms import Form, plus_minus, read
 from scalediff.domains.math.latex import plain
-from scalediff.domains.math.words import compare_words, number_word, words_and_number
+from scalediff.domains.math.notations import Ratio, compare_notations, compare_with_number
+from scalediff.domains.math.numeric import by_values
+from scalediff.domains.math.regions import ABOVE, BELOW, Interval, Region, read_interval
+from scalediff.domains.math.units import convert
+from scalediff.domains.math.words import choice, compare_words, number_word, words_and_number
 
 Leaf = Callable[[Form, Form], Verdict | None]
 """Compares two forms that exact rules cannot; None where it cannot either."""
@@ -27,12 +32,7 @@ _DECIMAL = re.compile(r"[-+]?\d*\.(\d+)")
 _ORDERED = ("tuple", "closed", "mixed")
 
 
-def no_leaf(a: Form, b: Form) -> Verdict | None:
-    """Leaves open whatever exact rules cannot decide."""
-    return None
-
-
-def compare(a: str, b: str, leaf: Leaf = no_leaf) -> Verdict | None:
+def compare(a: str, b: str, leaf: Leaf = by_values) -> Verdict | None:
     r"""Whether two answers are the same; None where exact rules and the leaf leave it open.
 
     Example:
@@ -49,8 +49,12 @@ def _forms(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict | None:
         same = a.text == b.text
         return Verdict("undecided" if same else "wrong", "exact", "an answer is empty")
     verdict = _by_kind(a, b, leaf, depth)
-    if verdict and verdict.value == "right" and a.name and b.name and a.name != b.name:
+    if verdict is None or verdict.value != "right":
+        return verdict
+    if a.name and b.name and a.name != b.name:
         return Verdict("undecided", "name", f"{a.name} and {b.name} have the same value")
+    if a.about != b.about:
+        return Verdict("undecided", "rounding", "one calls itself approximate")
     return verdict
 
 
@@ -59,10 +63,19 @@ def _by_kind(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict | None:
         return _scalars(a, b, leaf)
     if plain(a.text) == plain(b.text):
         return Verdict("right", "exact", "the same text")
-    if a.kind == "scalar" or b.kind == "scalar":
+    kinds = (a.kind, b.kind)
+    if "notation" in kinds:
+        return _notations(a, b, leaf, depth)
+    if "region" in kinds:
+        return _regions(a, b, leaf)
+    if "scalar" in kinds:
         return _scalar_and_collection(a, b, leaf, depth)
-    if "union" in (a.kind, b.kind) and a.kind != b.kind:
-        return leaf(a, b)
+    if "matrix" in kinds:
+        return _matrices(a, b, leaf, depth)
+    if not a.parts or not b.parts:
+        if not a.parts and not b.parts:
+            return Verdict("right", "exact", "both are empty")
+        return Verdict("wrong", "shape", "nothing and something")
     return _collections(a, b, leaf, depth)
 
 
@@ -70,28 +83,62 @@ def _by_kind(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict | None:
 
 
 def _scalars(a: Form, b: Form, leaf: Leaf) -> Verdict | None:
-    clash = bool(a.unit and b.unit) and not _same_unit(a.unit, b.unit)
+    verdict = _values(a, b, leaf)
+    if not (a.unit and b.unit) or a.unit == b.unit or verdict is None:
+        return verdict
+    factor = convert(a.unit, b.unit)
+    if isinstance(factor, Fraction):
+        return _converted(a, b, factor)
+    if factor == "other":
+        return Verdict("wrong", "unit", f"{a.unit} and {b.unit}")
+    if _same_unit(a.unit, b.unit):
+        return verdict
+    return Verdict("undecided", "unit", f"{a.unit} and {b.unit}")
+
+
+def _converted(a: Form, b: Form, factor: Fraction) -> Verdict:
+    """Two quantities of one kind in their units."""
+    x, y = value(number_word(a.text)), value(number_word(b.text))
+    if x is None or y is None:
+        return Verdict("undecided", "unit", f"{a.unit} and {b.unit}")
+    if x * a.scale * factor == y * b.scale:
+        return Verdict("right", "unit", f"equal in {b.unit}")
+    if float(abs(x * a.scale * factor - y * b.scale)) < 0.01 * float(abs(y) * b.scale):
+        return Verdict("undecided", "rounding", f"nearly equal in {b.unit}")
+    return Verdict("wrong", "unit", f"different in {b.unit}")
+
+
+def _values(a: Form, b: Form, leaf: Leaf) -> Verdict | None:
     alike = (a.percent, a.scale) == (b.percent, b.scale)
     if plain(a.text) == plain(b.text) and alike:
-        if clash:
-            return Verdict("undecided", "unit", f"{a.unit} and {b.unit}")
         return Verdict("right", "exact", "the same text")
-    x, y = value(number_word(a.text)), value(number_word(b.text))
+    one, other = number_word(a.text), number_word(b.text)
+    x, y = value(one), value(other)
     if x is not None and y is not None:
-        numbers = _numbers(a, b, x, y)
-        if clash and numbers.value != "undecided":
-            return Verdict("undecided", "unit", f"{a.unit} and {b.unit}")
-        return numbers
+        return _numbers(a, b, x, y)
     if x is not None or y is not None:
-        told = words_and_number(b.text if x is not None else a.text, 0 in (x, y))
+        told = words_and_number(other if x is not None else one, 0 in (x, y))
     else:
-        told = compare_words(a.text, b.text)
+        told = compare_words(one, other)
     if told is not None:
         return told
-    verdict = leaf(a, b) if alike else Verdict("undecided", "unit", "percent or scale differs")
-    if clash and verdict is not None:
+    if not alike:
+        return Verdict("undecided", "unit", "percent or scale differs")
+    if is_large(one) or is_large(other):
+        return Verdict("undecided", "too_large", "too large to be worked out")
+    if "degree" in (a.unit, b.unit) and a.unit != b.unit:
+        return _angles(a, b, leaf)
+    return leaf(replace(a, text=one), replace(b, text=other))
+
+
+def _angles(a: Form, b: Form, leaf: Leaf) -> Verdict | None:
+    """Degrees against a number without a unit, which may be degrees or radians."""
+    if a.unit and b.unit:
         return Verdict("undecided", "unit", f"{a.unit} and {b.unit}")
-    return verdict
+    degrees, other = (a, b) if a.unit == "degree" else (b, a)
+    as_radians = replace(degrees, text=f"({degrees.text})\\cdot \\pi/180", unit="")
+    verdicts = [leaf(degrees, other), leaf(as_radians, other)]
+    return _any_of(verdicts)
 
 
 def _same_unit(a: str, b: str) -> bool:
@@ -103,8 +150,14 @@ def _same_unit(a: str, b: str) -> bool:
 def _numbers(a: Form, b: Form, x: Fraction, y: Fraction) -> Verdict:
     if a.percent != b.percent:
         share, other = (x, y) if a.percent else (y, x)
+        if a.unit or b.unit:
+            return Verdict("undecided", "unit", f"percent and {a.unit or b.unit}")
+        if share == other and abs(share) <= 1:
+            return Verdict("undecided", "unit", "a percent sign on one of two small numbers")
         if other in (share, share / 100):
             return Verdict("right", "exact", "equal, one with a percent sign")
+        return Verdict("wrong", "exact", "different numbers")
+    if "degree" in (a.unit, b.unit) and not (a.unit and b.unit) and x != y:
         return Verdict("wrong", "exact", "different numbers")
     if x * a.scale == y * b.scale:
         return Verdict("right", "exact", "equal numbers")
@@ -131,14 +184,154 @@ def rounds_to(text: str, exact: Fraction) -> bool:
 # -- collections ----------------------------------------------------------------------------
 
 
+def _notations(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict | None:
+    one, other = a.notation, b.notation
+    if one is not None and other is not None:
+        if isinstance(one, Ratio) and isinstance(other, Ratio):
+            return _ratios(one, other, leaf, depth)
+        return compare_notations(one, other)
+    notation, form = (one, b) if one is not None else (other, a)
+    assert notation is not None
+    if form.kind != "scalar":
+        return None
+    return compare_with_number(notation, number_word(form.text)) or leaf(a, b)
+
+
+def _ratios(a: Ratio, b: Ratio, leaf: Leaf, depth: int) -> Verdict | None:
+    if len(a.parts) != len(b.parts):
+        return Verdict("wrong", "shape", f"ratios of {len(a.parts)} and of {len(b.parts)}")
+    left, right = ([value(read(part).text) for part in x.parts] for x in (a, b))
+    if None in left or None in right or not left[0] or not right[0]:
+        return _elementwise(a.parts, b.parts, leaf, depth)
+    same = all(
+        x * right[0] == y * left[0]  # type: ignore[operator]
+        for x, y in zip(left, right, strict=True)
+    )
+    return Verdict("right" if same else "wrong", "exact", "ratios")
+
+
+def _regions(a: Form, b: Form, leaf: Leaf) -> Verdict | None:
+    one, other = _region_of(a), _region_of(b)
+    if one is None or other is None:
+        form = b if one is not None else a
+        if form.kind in ("tuple", "set", "matrix") or value(number_word(form.text)) is not None:
+            return Verdict("wrong", "shape", f"a region and a {form.kind}")
+        return leaf(a, b)
+    left, right = _merged(one), _merged(other)
+    if left is not None and right is not None:
+        same = left == right
+        return Verdict(
+            "right" if same else "wrong", "exact", f"{'the same' if same else 'another'} region"
+        )
+    return _interval_by_interval(one, other, leaf)
+
+
+def _region_of(form: Form) -> Region | None:
+    if form.kind == "region":
+        return form.region
+    if form.kind in ("tuple", "closed", "mixed") and len(form.parts) == 2:
+        interval = read_interval(form.text)
+        return None if interval is None else (interval,)
+    return () if form.kind == "set" and not form.parts else None
+
+
+Ends = tuple[Fraction | float, bool, Fraction | float, bool]
+
+
+def _merged(region: Region) -> list[Ends] | None:
+    """The region in order, touching parts joined; None where an end is not exactly known."""
+    found: list[Ends] = []
+    for interval in region:
+        low = -float("inf") if interval.low == BELOW else value(interval.low)
+        high = float("inf") if interval.high == ABOVE else value(interval.high)
+        if low is None or high is None:
+            return None
+        if low < high or (low == high and interval.low_closed and interval.high_closed):
+            found.append((low, interval.low_closed, high, interval.high_closed))
+    merged: list[Ends] = []
+    for low, low_closed, high, high_closed in sorted(found, key=lambda e: (e[0], not e[1])):
+        if merged:
+            first, first_closed, last, last_closed = merged[-1]
+            if low < last or (low == last and (low_closed or last_closed)):
+                end = max((last, last_closed), (high, high_closed))
+                merged[-1] = (first, first_closed, *end)
+                continue
+        merged.append((low, low_closed, high, high_closed))
+    return merged
+
+
+def _interval_by_interval(a: Region, b: Region, leaf: Leaf) -> Verdict | None:
+    """Regions whose ends are compared one by one, as sets of intervals."""
+    if len(a) != len(b):
+        return None
+    table = [[_intervals(x, y, leaf) for y in b] for x in a]
+    return _all_of([_any_of(row) for row in table])
+
+
+def _intervals(a: Interval, b: Interval, leaf: Leaf) -> Verdict | None:
+    if (a.low_closed, a.high_closed) != (b.low_closed, b.high_closed):
+        return Verdict("wrong", "shape", "an end belongs to one of them only")
+    ends = []
+    for x, y in ((a.low, b.low), (a.high, b.high)):
+        if x == y:
+            ends.append(Verdict("right", "exact", "the same end"))
+        elif {x, y} & {BELOW, ABOVE}:
+            ends.append(Verdict("wrong", "exact", "one has no end"))
+        else:
+            ends.append(_forms(read(x), read(y), leaf, 1))
+    return _all_of(ends)
+
+
+def _matrices(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict | None:
+    """Entry by entry; a column or a row is a tuple."""
+    if a.kind == b.kind and a.rows != b.rows:
+        line = 1 in (a.rows, len(a.parts) // a.rows) and 1 in (b.rows, len(b.parts) // b.rows)
+        if line and len(a.parts) == len(b.parts):
+            return Verdict("undecided", "shape", "a row and a column")
+        return Verdict("wrong", "shape", f"{a.rows} and {b.rows} rows")
+    matrix, other = (a, b) if a.kind == "matrix" else (b, a)
+    if other.kind not in ("matrix", "tuple"):
+        return leaf(a, b)
+    if other.kind == "tuple" and matrix.rows not in (1, len(matrix.parts)):
+        return Verdict("wrong", "shape", "a matrix and a tuple")
+    return _elementwise(a.parts, b.parts, leaf, depth)
+
+
 def _scalar_and_collection(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict | None:
     scalar, collection = (a, b) if a.kind == "scalar" else (b, a)
+    if not collection.parts:
+        told = value(number_word(scalar.text))
+        if told is None:
+            return (
+                leaf(a, b)
+                if compare_words(scalar.text, "no solution") is None
+                else Verdict("wrong", "text", "nothing and something")
+            )
+        kind = "undecided" if told == 0 else "wrong"
+        return Verdict(
+            "undecided" if kind == "undecided" else "wrong", "shape", "nothing and a number"
+        )
+    if collection.kind == "matrix":
+        return (
+            Verdict("wrong", "shape", "a matrix and a number") if value(scalar.text) else leaf(a, b)
+        )
+    if collection.kind == "tuple" and collection.name[:1].isupper():
+        return Verdict("undecided", "shape", "a number and what may be a point or a function")
     if len(collection.parts) == 1:
         return _forms(scalar, read(collection.parts[0]), leaf, depth + 1)
     number = value(number_word(scalar.text)) is not None
     parts = [value(read(part).text) is not None for part in collection.parts]
-    if number and (all(parts) or collection.kind not in ("list", "union")):
+    if number and (all(parts) or collection.kind != "list"):
         return Verdict("wrong", "shape", f"one number and {len(parts)} elements")
+    if choice(scalar.text) and all(choice(part) for part in collection.parts):
+        return Verdict("wrong", "shape", f"one choice and {len(parts)}")
+    alone = [_forms(scalar, read(part), leaf, depth + 1) for part in collection.parts]
+    if all(verdict is not None and verdict.value == "wrong" for verdict in alone):
+        return Verdict("wrong", "shape", f"none of {len(parts)} elements")
+    if len([v for v in alone if v is not None and v.value == "right"]) == len(alone):
+        return Verdict("undecided", "shape", "the same answer several times")
+    if all(alone) and any(v is not None and v.value == "wrong" for v in alone):
+        return Verdict("wrong", "shape", f"one answer and {len(parts)}")
     return leaf(a, b)
 
 
@@ -172,6 +365,18 @@ def _elementwise(a: Sequence[str], b: Sequence[str], leaf: Leaf, depth: int) -> 
     return _all_of(verdicts)
 
 
+def _spread(parts: Sequence[str]) -> list[str]:
+    """Elements with both readings of a plus-minus: ``(\\pm 1, 0)`` is two points."""
+    found: list[str] = []
+    for part in parts:
+        form = read(part)
+        if form.kind in _ORDERED and r"\pm" in part:
+            found += plus_minus(part)
+        else:
+            found.append(part)
+    return found
+
+
 def _all_of(verdicts: Sequence[Verdict | None]) -> Verdict | None:
     """Wrong where one is, else open where one is, else undecided where one is, else right."""
     for verdict in verdicts:
@@ -189,7 +394,7 @@ def _all_of(verdicts: Sequence[Verdict | None]) -> Verdict | None:
 
 def _unordered(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict | None:
     """Equal as sets: each element has its equal on the other side."""
-    left, right = [read(part) for part in a.parts], [read(part) for part in b.parts]
+    left, right = ([read(part) for part in _spread(x.parts)] for x in (a, b))
     table = [[_forms(x, y, leaf, depth + 1) for y in right] for x in left]
     found = [_any_of(row) for row in table] + [_any_of(list(c)) for c in zip(*table, strict=True)]
     verdict = _all_of(found)

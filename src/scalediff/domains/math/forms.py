@@ -12,10 +12,15 @@ from typing import Literal
 
 from scalediff.domains.math.arithmetic import value
 from scalediff.domains.math.latex import plain, split_top, tidy
+from scalediff.domains.math.notations import Notation, read_notation
+from scalediff.domains.math.regions import Region, named_region
+from scalediff.domains.math.units import SPELLINGS, canonical
+from scalediff.domains.math.words import announced, number_word, unwrapped, words
 
-Kind = Literal["scalar", "tuple", "closed", "mixed", "set", "list", "union"]
+Kind = Literal["scalar", "tuple", "closed", "mixed", "set", "list", "matrix", "region", "notation"]
 """``tuple`` is ``(a, b)``, ``closed`` is ``[a, b]``, ``mixed`` is ``[a, b)`` or ``(a, b]``,
-``list`` has no brackets, ``union`` is joined by cups."""
+``list`` has no brackets, ``region`` is a union of intervals or an inequality, ``notation`` a time,
+a ratio, a residue or a number in a base."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,10 @@ class Form:
         scale: What a number word such as ``million`` multiplies by.
         brackets: The outer brackets as written.
         full: Tidied LaTeX with name and unit, for comparing with equations.
+        region: Of a region: its intervals.
+        notation: Of a notation: what it says.
+        rows: Of a matrix: its number of rows.
+        about: True where the answer calls itself approximate.
     """
 
     text: str
@@ -43,20 +52,45 @@ class Form:
     scale: int = 1
     brackets: str = ""
     full: str = ""
+    region: Region = ()
+    notation: Notation | None = None
+    rows: int = 0
+    about: bool = False
 
 
 _NAME = re.compile(
-    r"((?:[A-Za-z]|\\(?!frac|sqrt)[a-z]+)(?:_(?:\w|\{\w+\}))?(?:\([a-z]\))?'?"
-    r"|(?:\\angle |\\triangle |m\\angle )?[A-Z]{2,4}|\\text\{[A-Za-z ]+\})"
+    r"((?:[A-Za-z]|\\(?!frac|sqrt)[a-z]+)(?:_(?:\w|\{\w+\}))?(?:\([^()=]{1,12}\))?'?"
+    r"|(?:\\angle |\\triangle |m\\angle )?[A-Z]{1,4}|\\text\{[A-Za-z ]+\}"
+    r"|[A-Za-z](?: ?[-+] ?[A-Za-z]){1,3})"
     r"\s*(?:=|\\in(?![A-Za-z])|\\approx(?![A-Za-z]))\s*(?=\S)"
 )
-_NUMBER_AND_WORD = re.compile(r"(.*[\d})!])\s*\\text\s*\{([^{}]*[A-Za-z][^{}]*)\}(\^\{?[23]\}?)?")
-_NUMBER_AND_WORDS = re.compile(
-    r"([-+]?[\d.,/ ]*\d|.*\})(?:\s*/\s*|\s+|(?=[A-Za-z]))([A-Za-z][A-Za-z./' -]*(?:\^[23])?)"
+_TURNED = re.compile(r"([^=]*\d[^=]*?)\s*=\s*([A-Za-z](?:_\w)?)")
+_POINT = re.compile(r"[A-Z]\s*(?=\()")
+_ABOUT = re.compile(
+    r"\\approx(?![A-Za-z])|\\text\s*\{\s*(?:about|approximately)|\b(?:about|approx)"
 )
-_DEGREES = re.compile(r"(.*[^\s^])\s*\^\s*(?:\{\s*\\circ\s*\}|\\circ)\s*(?:[CF])?")
-_MONEY = re.compile(r"([-+]?)\s*(?:\\\$|\\text\s*\{\s*\\?\$\s*\}|[€£])\s*(?=[\d.\\(-])")
-_PERCENT = re.compile(r"(.*\S)\s*(?:\\?%|\\text\s*\{\s*(?:\\?%|percent)\s*\}|percent)")
+_MATRIX = re.compile(
+    r"\(?\[?\s*\\begin\{([pbB]?matrix|array)\}(?:\{[lcr|\s]*\})?(.*)\\end\{\1\}\s*\]?\)?", re.DOTALL
+)
+_ROW = re.compile(r"\\\\(?:\[[^\]]*\])?")
+_COLUMN = re.compile(r"(?<!\\)&")
+_NUMBER_AND_WORD = re.compile(
+    r"(.*[\d})!])\s*\\text\s*\{([^{}]*[A-Za-z][^{}]*)\}(\s*\^\s*\{?[23]\}?)?"
+)
+_NUMBER_AND_WORDS = re.compile(
+    r"([-+]?[\d.,/ ]*\d|.*\})(?:\s*/\s*|\s+|(?=[A-Za-z]))([A-Za-z][A-Za-z./' -]*(?:\^\{?[23]\}?)?)"
+)
+_DEGREES = re.compile(
+    r"(.*[^\s^])\s*\^\s*(?:\{\s*\\circ\s*\}|\\circ)\s*(?:\\text\s*\{)?\s*([CF]?)\s*\}?"
+)
+_MINUTES_OF_ARC = re.compile(r"(\d+)\s*\^\\circ\s*(\d+)\s*'(?:\s*(\d+)\s*'')?")
+_MONEY = re.compile(
+    r"([-+]?)\s*(\\\$|\\text\s*\{\s*\\?\$\s*\}|\\pounds|[€£]|(?:US|USD|EUR|GBP)\s*\\?\$?)\s*"
+    r"(?=[\d.\\(-])"
+)
+_CURRENCIES = {"€": "euro", "EUR": "euro", "£": "pound sterling", "GBP": "pound sterling",
+               "\\pounds": "pound sterling"}  # fmt: skip
+_PERCENT = re.compile(r"(.*\S)\s*(?:\\?%|\\text\s*\{\s*(?:\\?%|percent|per cent)\s*\}|per ?cent)")
 
 _SCALES = {
     "dozen": 12,
@@ -111,30 +145,6 @@ _NO_UNITS = frozenset(
         "choose",
     ]
 )
-_SHORT_UNITS = {
-    "cm": "centimeter",
-    "mm": "millimeter",
-    "km": "kilometer",
-    "kg": "kilogram",
-    "mg": "milligram",
-    "ml": "milliliter",
-    "mL": "milliliter",
-    "ft": "foot",
-    "lb": "pound",
-    "oz": "ounce",
-    "hr": "hour",
-    "min": "minute",
-    "sec": "second",
-    "mph": "mile per hour",
-    "km/h": "kilometer per hour",
-    "in": "inch",
-    "mi": "mile",
-    "yd": "yard",
-    "feet": "foot",
-    "inches": "inch",
-    "centimetre": "centimeter",
-    "metre": "meter",
-}
 _SMALL_WORDS = frozenset(["of", "a", "an", "in", "per", "on", "by", "the", "km", "kg", "cm", "mm"])
 _GLUED = frozenset(
     [
@@ -150,8 +160,8 @@ _GLUED = frozenset(
         "lbs",
         "oz",
         "mph",
-        "am",
-        "pm",
+        "m",
+        "g",
         "th",
         "st",
         "nd",
@@ -167,12 +177,13 @@ _BRACKETS: dict[str, Kind] = {
     "[)": "mixed",
     "(]": "mixed",
 }
+_EMPTY = frozenset({r"\emptyset", r"\{ \}", r"\{\}"})
 _COMMA = re.compile(r"[,;]\s*(?:\\text\s*\{\s*(?:and|or)\s*\}|(?:and|or)\s)?\s*")
 _AND = re.compile(
     r"[,;]?\s*(?:\\text\s*\{\s*(?:and|or)\s*\}|(?:\s|(?<=\d))(?:and|or)\s)\s*|[,;]\s*"
 )
-_CUP = re.compile(r"\\cup(?![A-Za-z])")
-_PLUS_MINUS = re.compile(r"\\pm(?![A-Za-z])")
+_PLUS_MINUS = re.compile(r"\\(pm|mp)(?![A-Za-z])")
+_SET_APART = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?\s*\\text\s*\{[^{}]*\}")
 _GROUPED_NUMBER = re.compile(r"[-+]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?")
 
 
@@ -183,28 +194,60 @@ def read(answer: str) -> Form:
         >>> read(r"x = \{1, 2\}").parts, read(r"18\text{ dollars}").unit
         (('1', '2'), 'dollar')
     """
-    full = tidy(answer)
+    if "matrix}" in answer or "{array}" in answer:
+        matrix = _matrix(answer)
+        if matrix is not None:
+            return matrix
+    full = announced(tidy(answer))
     text, name = _named(full)
-    return replace(_read(text, name), full=full)
+    about = bool(_ABOUT.search(full))
+    return replace(_read(text, name), full=full, about=about)
+
+
+def _matrix(answer: str) -> Form | None:
+    """A matrix or a column, entry by entry; its rows are split before LaTeX is tidied."""
+    bare = re.sub(r"\\(?:left|right|displaystyle)(?![A-Za-z])|\$", "", answer).strip()
+    bare = re.sub(r"^[A-Za-z]\s*=\s*", "", bare).strip(" .")
+    found = _MATRIX.fullmatch(bare)
+    if not found or r"\begin" in found[2]:
+        return None
+    rows = [row for row in _ROW.split(found[2]) if row.strip()]
+    cells = [[tidy(cell) for cell in _COLUMN.split(row)] for row in rows]
+    if not cells or len({len(row) for row in cells}) != 1 or not all(map(all, cells)):
+        return None
+    parts = tuple(cell for row in cells for cell in row)
+    return Form(tidy(answer), "matrix", parts, rows=len(rows), full=tidy(answer))
 
 
 def _read(text: str, name: str) -> Form:
-    if (union := split_top(text, _CUP)) and len(union) > 1:
-        return Form(text, "union", tuple(union), name)
+    if text in _EMPTY or words(text) == "no solution":
+        return Form(text, "set", (), name, brackets=r"\{\}")
+    if (found := named_region(text)) is not None:
+        return Form(text, "region", name=name or found[0], region=found[1])
+    letter = _POINT.match(text)
+    if letter and (point := _bracketed(text[letter.end() :], letter[0].strip())):
+        return point
     for part in (_bracketed(text, name), _listed(text, name)):
         if part is not None:
-            return part
+            both = plus_minus(text) if part.kind == "tuple" else ()
+            return Form(text, "list", both, name) if len(both) > 1 else part
+    if (notation := read_notation(text)) is not None:
+        return Form(text, "notation", name=name, notation=notation)
     return _scalar(text, name)
 
 
 def _named(text: str) -> tuple[str, str]:
     """The text without a name and an equals sign before it; of true arithmetic the result."""
+    if "=" not in text and "\\" not in text:
+        return text, ""
     sides = text.split("=")
     results = [value(side) for side in sides]
     if len(sides) > 1 and results[0] is not None and len(set(results)) == 1:
         return sides[-1].strip(), ""
+    if turned := _TURNED.fullmatch(text):
+        return turned[1], turned[2]
     found = _NAME.match(text)
-    if found and "=" not in text[found.end() :]:
+    if found and not re.search(r"[=<>]|\\(?:le|ge|ne)(?![A-Za-z])", text[found.end() :]):
         return text[found.end() :], plain(found[1])
     for sign in (r"\approx ", "="):
         if text.startswith(sign):
@@ -229,15 +272,29 @@ def _bracketed(text: str, name: str) -> Form | None:
 
 def _listed(text: str, name: str) -> Form | None:
     r"""Several answers without brackets: ``1, 2 and 3``, ``x = 1 or x = 2``, ``2 \pm \sqrt{3}``."""
-    if _GROUPED_NUMBER.fullmatch(text):
+    bare = text
+    if text.startswith(r"\text") and "," in text and text.count("{") == 1 and text[-1] == "}":
+        bare = unwrapped(text)
+    if _GROUPED_NUMBER.fullmatch(_MONEY.sub(r"\1", bare)) or _SET_APART.fullmatch(bare):
         return None
-    parts = split_top(text, _AND)
+    if number_word(bare) != bare:  # one hundred and five
+        return None
+    parts = split_top(bare, _AND)
     if parts and len(parts) > 1 and all(parts):
-        return Form(text, "list", tuple(parts), name)
-    if len(_PLUS_MINUS.findall(text)) == 1 and parts:
-        both = tuple(_PLUS_MINUS.sub(sign, text).strip().removeprefix("+") for sign in "+-")
+        each = [both for part in parts for both in plus_minus(part)]
+        return Form(text, "list", tuple(each), name)
+    if parts and len(both := plus_minus(bare)) > 1:
         return Form(text, "list", both, name)
     return None
+
+
+def plus_minus(text: str) -> tuple[str, ...]:
+    r"""Both readings of ``2 \pm \sqrt{3}``; the text alone where there is no such sign, or two."""
+    signs = _PLUS_MINUS.findall(text)
+    if len(signs) != 1:
+        return (text,)
+    order = "+-" if signs[0] == "pm" else "-+"
+    return tuple(_PLUS_MINUS.sub(sign, text).strip().removeprefix("+") for sign in order)
 
 
 def _scalar(text: str, name: str) -> Form:
@@ -247,24 +304,32 @@ def _scalar(text: str, name: str) -> Form:
     percent = False
     if found := _PERCENT.fullmatch(text):
         text, percent = found[1], True
-    unit, scale = "dollar" if money else "", 1
-    if found := _DEGREES.fullmatch(text):
-        text, unit = found[1], "degree"
+    currency = _CURRENCIES.get(money[2].strip(" $\\") or money[2], "dollar") if money else ""
+    unit, scale = currency, 1
+    if arc := _MINUTES_OF_ARC.fullmatch(text):
+        text = f"{arc[1]}+{arc[2]}/60+{arc[3] or 0}/3600"
+        unit = "degree"
+    elif (found := _DEGREES.fullmatch(text)) and not re.search(r"\\(?:sin|cos|tan|cot)", text):
+        kinds = {"C": "degree celsius", "F": "degree fahrenheit"}
+        text, unit = found[1], kinds.get(found[2], "degree")
     elif stripped := _worded(text):
-        text, words, scale = stripped
-        unit = words or unit
+        text, name_of_unit, scale = stripped
+        unit = name_of_unit or unit
     return Form(tidy(text), "scalar", (), name, unit, percent, scale)
 
 
 def _worded(text: str) -> tuple[str, str, int] | None:
     r"""A value, the unit in words behind it and what they multiply by; None without a unit."""
     if found := _NUMBER_AND_WORD.fullmatch(text):
-        number, words, power = found[1], found[2], found[3] or ""
+        number, said, power = found[1], found[2], found[3] or ""
     elif (found := _NUMBER_AND_WORDS.fullmatch(text)) and _unit_like(found, text):
-        number, words, power = found[1], found[2], ""
+        said, caret, power = found[2].partition("^")
+        number, power = found[1], caret + power
     else:
         return None
-    names = [_singular(word) for word in re.split(r"[\s/]+", words.strip(" .-/")) if word]
+    if words(said) is None and not re.fullmatch(r"[A-Za-z./' -]+", said.strip()):
+        return None
+    names = [_singular(word) for word in re.split(r"[\s/]+", said.strip(" .-/")) if word]
     if any(name in _NO_UNITS for name in names[:1]):
         return None
     scale = 1
@@ -272,29 +337,31 @@ def _worded(text: str) -> tuple[str, str, int] | None:
         scale *= _SCALES[names.pop(0)]
     if names and names[0] == "of":
         names.pop(0)
-    square = "^" + power.strip("^{}") if power else ""
-    return number.strip(), " ".join(names) + (square if names else ""), scale
+    square = "^" + power.strip("^{} ") if power else ""
+    return number.strip(), canonical(" ".join(names) + (square if names else "")), scale
 
 
 def _unit_like(found: re.Match[str], text: str) -> bool:
     """Plain words behind a number that can only be a unit: ``5 apples``, never ``5 x``."""
-    number, words = found[1], re.split(r"[\s/]+", re.sub(r"\^[23]$", "", found[2]).strip(" ./-"))
-    if value(tidy(number)) is None or any(word.lower() in _NO_UNITS for word in words):
+    number = found[1]
+    names = re.split(r"[\s/]+", re.sub(r"\^\{?[23]\}?$", "", found[2]).strip(" ./-"))
+    if value(tidy(number)) is None or any(name.lower() in _NO_UNITS for name in names):
         return False
     if text[len(number)].isalpha():  # glued: 5cm, 5th, but 5xy is a product
-        return len(words) == 1 and words[0] in _GLUED
-    known = _SMALL_WORDS | _SHORT_UNITS.keys()
-    return all(len(word) >= 3 or word in known for word in words)
+        single = len(names[0]) == 1 and "^" not in found[2]
+        return len(names) == 1 and names[0] in _GLUED and not single
+    known = _SMALL_WORDS | SPELLINGS.keys() - set("mghsLl")
+    return all(len(name) >= 3 or name in known for name in names)
 
 
 def _singular(word: str) -> str:
     word = word.strip(".").removeprefix("\\")
-    if word in _SHORT_UNITS:
-        return _SHORT_UNITS[word]
+    if word in SPELLINGS:
+        return SPELLINGS[word]
     word = word.lower()
-    word = _SHORT_UNITS.get(word, word)
     if word in _ORDINALS:
         return ""
+    word = SPELLINGS.get(word, word)
     if len(word) > 3 and word.endswith("s") and not word.endswith("ss"):
         word = word[:-1]
-    return _SHORT_UNITS.get(word, word)
+    return SPELLINGS.get(word, word)

@@ -22,7 +22,7 @@ from scalediff.core.records import Verdict
 from scalediff.domains.math.compare import compare
 from scalediff.domains.math.opinion import judge, start_worker
 
-GRADER_VERSION = "2"
+GRADER_VERSION = "3"
 """Raised whenever the same pair may get another verdict; part of the domain's version."""
 
 MAX_CHARACTERS = 2_000
@@ -66,7 +66,11 @@ class Grader:
         """
         if max(len(a), len(b)) > MAX_CHARACTERS:
             return Verdict("undecided", "too_long", f"over {MAX_CHARACTERS} characters")
-        verdict = compare(a, b)
+        try:
+            verdict = compare(a, b)
+        # A hostile text may break any reader; it must neither end a run nor be called wrong.
+        except Exception as error:
+            return Verdict("undecided", "failed", type(error).__name__)
         if verdict is not None:
             return verdict
         return await self._in_pool(a, b)

@@ -29,19 +29,48 @@ _CHARACTERS = str.maketrans(
         "∈": r"\in ",
         "≈": r"\approx ",
         "°": r"^\circ ",
-        "²": "^2",
-        "³": "^3",
         "½": r"\frac{1}{2}",
-        "，": ",",
-        "（": "(",
-        "）": ")",
+        "¼": r"\frac{1}{4}",
+        "¾": r"\frac{3}{4}",
+        "⅓": r"\frac{1}{3}",
+        "⅔": r"\frac{2}{3}",
+        "∅": r"\emptyset ",
         "‘": "'",
         "’": "'",
+        "′": "'",
     }
+)
+_UNSEEN = re.compile(
+    "[\u00ad\u200b-\u200f\u202a-\u202c\u2060-\u2064\u2066-\u2069\ufeff\ufe00-\ufe0f]"
+)
+"""Signs without a width: joiners, direction marks, byte order marks."""
+_RAISED = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+")
+_LOWERED = re.compile("[₀₁₂₃₄₅₆₇₈₉]+")
+_FULL_WIDTH = re.compile("[\uff01-\uff5e\ufe62-\ufe66]")
+_CYRILLIC = str.maketrans("аеорсухіАВЕКМНОРСТХ", "aeopcyxiABEKMHOPCTX")
+_LONE_CYRILLIC = re.compile(r"(?<![^\W\d_])[аеорсухіАВЕКМНОРСТХ](?![^\W\d_])")
+_WRAPPED = re.compile(
+    r"\\(?:boxed|fbox|mathbin|mathord|mathrel|bf|rm|it|mathsf|mathtt|texttt|textsf|underline|bold)"
+    r"(?![A-Za-z])\s*(?=\{)"
+)
+"""Commands that only dress what is in the braces behind them."""
+_MARKDOWN = re.compile(r"^\s*(\*\*|__|`+)(.+?)\1\s*$", re.DOTALL)
+_DEGREE = re.compile(
+    r"(?<=[\d})])\s*\^?\s*(?:\{\s*)?\\(?:circ|degree)(?![A-Za-z])\s*\}?|(?<=\d)\^o(?![A-Za-z])"
+)
+_LONE_LETTER = re.compile(r"\\text\s*\{\s*([eid])\s*\}")
+_INFIX = re.compile(r"\{([^{}]*?)\\(over|choose)(?![A-Za-z])([^{}]*)\}")
+_LOOSE_SIGN = re.compile(r"\{\s*([-+:])\s*\}")
+_ROOT_OF_GROUP = re.compile(r"\\sqrt\s*\(([^()]*)\)")
+_TIMES_TEN = re.compile(r"(?<=\d)\s*[xX]\s*(?=10\s*\^)")
+_COMBINATIONS = re.compile(
+    r"(?<![A-Za-z])C_\{?(\d+)\}?\^\{?(\d+)\}?|(?<![A-Za-z\d])(?:\{\})?(?:_\{?)?(\d+)\}?\s*C_\{?(\d+)\}?"
+    r"|(?<![A-Za-z])C\((\d+),\s*(\d+)\)"
 )
 _ROOT_SIGN = re.compile(r"√\s*(\d+|[a-z]|\([^()]*\))")
 
 _THOUSANDS = re.compile(r"(?<=\d)(?:\{,\}(?:\\!)?|,?\\!|\\[,:; ])(?=\d{3}(?!\d))")
+_DECIMAL_COMMA = re.compile(r"(?<=\d)\{,\}(?=\d{1,2}(?!\d))")
 _SIZES = re.compile(
     r"\\(?:left|right|bigl|bigr|Bigl|Bigr|biggl|biggr|big|Big|bigg|Bigg"
     r"|displaystyle|textstyle|limits)(?![A-Za-z])"
@@ -67,7 +96,6 @@ _SYNONYMS = {
     "textit": "text",
     "textnormal": "text",
     "mathrm": "text",
-    "mathbf": "text",
     "mathit": "text",
     "boldsymbol": "text",
     "operatorname": "text",
@@ -78,7 +106,22 @@ _SYNONYMS = {
     "ast": "cdot",
     "degree": "circ",
     "to": "rightarrow",
+    "tg": "tan",
+    "ctg": "cot",
+    "arctg": "arctan",
+    "varnothing": "emptyset",
+    "mathbf": "text",
+    "colon": ":",
+    "langle": "(",
+    "rangle": ")",
+    "land": "text{and}",
+    "lor": "text{or}",
+    "wedge": "text{and}",
+    "vee": "text{or}",
+    "infin": "infty",
+    "bar": "overline",
 }
+_SIGNS = frozenset(":()|[]")
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
 _SHORT_FRACTION = re.compile(r"\\frac\s*(\d|[a-z]|\{[^{}]*\})\s*(\d|[a-z]|\{[^{}]*\})")
 _SHORT_ROOT = re.compile(r"\\sqrt\s*(\d|[a-z](?![a-z]))")
@@ -97,26 +140,62 @@ def tidy(text: str) -> str:
         '( 3, \\frac{1}{2} )'
     """
     if not text.isascii():
-        text = unicodedata.normalize("NFC", text).translate(_CHARACTERS)
-        text = _ROOT_SIGN.sub(r"\\sqrt{\1}", text)
-    text = _BACKSLASHES.sub(r"\\", text)
-    text = _THOUSANDS.sub("", text)
+        text = _latin(text)
+    if found := _MARKDOWN.match(text):
+        text = found[2]
+    text = _WRAPPED.sub("", _BACKSLASHES.sub(r"\\", text))
+    text = _DECIMAL_COMMA.sub(".", _THOUSANDS.sub("", text).replace(r"\!", ""))
     text = _SIZES.sub("", text)
     text = _DELIMITERS.sub(" ", text)
     text = _SPACES.sub(" ", text)
-    text = _COMMAND.sub(_command, text)
-    text = _BOLD_NUMBER.sub(lambda m: "".join(m[1].split()), text)
-    text = _SHORT_FRACTION.sub(_fraction, text)
-    text = _SHORT_ROOT.sub(r"\\sqrt{\1}", text)
+    if "\\" in text:
+        text = _COMMAND.sub(_command, text)
+        text = _BOLD_NUMBER.sub(lambda m: "".join(m[1].split()), text)
+        text = _LONE_LETTER.sub(r" \1 ", text)
+        text = _ROOT_OF_GROUP.sub(r"\\sqrt{\1}", text)
+        text = _INFIX.sub(_prefixed, text)
+        text = _SHORT_FRACTION.sub(_fraction, text)
+        text = _SHORT_ROOT.sub(r"\\sqrt{\1}", text)
+    text = _DEGREE.sub(r"^\\circ ", text)
+    text = text.replace("**", "^")
+    text = _LOOSE_SIGN.sub(r"\1", text)
+    text = _TIMES_TEN.sub(r"\\times ", text)
+    text = _COMBINATIONS.sub(_binomial, text)
     text = " ".join(text.split())
     while text and text[-1] in ".;,:" and not text.endswith("\\"):
         text = text[:-1].rstrip()
     return _unwrapped(text)
 
 
+def _latin(text: str) -> str:
+    """Look-alikes beyond ASCII as what they look like; other scripts stay."""
+    text = _UNSEEN.sub("", unicodedata.normalize("NFC", text))
+    text = _FULL_WIDTH.sub(lambda m: unicodedata.normalize("NFKC", m[0]), text)
+    text = _RAISED.sub(lambda m: f"^{{{_digits(m[0])}}}", text)
+    text = _LOWERED.sub(lambda m: f"_{{{_digits(m[0])}}}", text)
+    if len(text.strip()) > 1:
+        text = _LONE_CYRILLIC.sub(lambda m: m[0].translate(_CYRILLIC), text)
+    text = "".join(unicodedata.normalize("NFKC", c) if c.isdecimal() else c for c in text)
+    return _ROOT_SIGN.sub(r"\\sqrt{\1}", text.translate(_CHARACTERS))
+
+
+def _digits(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).replace("\u2212", "-")
+
+
+def _prefixed(match: re.Match[str]) -> str:
+    name = "frac" if match[2] == "over" else "binom"
+    return rf"\{name}{{{match[1].strip()}}}{{{match[3].strip()}}}"
+
+
+def _binomial(match: re.Match[str]) -> str:
+    n, k = [number for number in match.groups() if number]
+    return rf"\binom{{{n}}}{{{k}}}"
+
+
 def _command(match: re.Match[str]) -> str:
     name = _SYNONYMS.get(match[1], match[1])
-    return "\\" + name
+    return name if name in _SIGNS else "\\" + name
 
 
 def _fraction(match: re.Match[str]) -> str:
@@ -139,7 +218,15 @@ def plain(text: str) -> str:
         'x^2+\\pi r'
     """
     text = _ONE_SIGN.sub(r"\1\2", text).replace(r"\times", r"\cdot")
-    return _GAP.sub(lambda m: f"{m[1]} " if m[1] else "", text)
+    return _GAP.sub(_gap, text)
+
+
+def _gap(match: re.Match[str]) -> str:
+    """Spaces go, but not behind a command (``\\pi r``) and not between digits (``3 1/2``)."""
+    if match[1]:
+        return f"{match[1]} "
+    text, at = match.string, match.start()
+    return " " if text[at - 1 : at].isdigit() and text[at + 1 : at + 2].isdigit() else ""
 
 
 def closing(text: str, at: int) -> int:

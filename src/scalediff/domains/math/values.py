@@ -127,12 +127,19 @@ def _evaluate(x: Any, point: dict[str, Any]) -> Any:
 
     constants = {"i": I, "e": E}
     values = {s: {**constants, **point}[str(s)] for s in x.free_symbols}
-    result = x.subs(values).evalf(_DIGITS)
+    result = _worked_out(x).subs(values).evalf(_DIGITS)
     if not result.is_number or result.has(nan, zoo, oo, -oo):
         return None
     real, imaginary = result.as_real_imag()
     numbers = all(part.is_Float or part.is_Rational for part in (real, imaginary))
     return result if numbers else None
+
+
+def _worked_out(x: Any) -> Any:
+    """Sums, products, integrals and limits in closed form where there is one."""
+    from sympy import Integral, Limit, Product, Sum
+
+    return x.doit() if x.has(Sum, Product, Integral, Limit) else x
 
 
 def _close(one: Any, other: Any) -> Finding:

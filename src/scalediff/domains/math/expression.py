@@ -1,0 +1,324 @@
+r"""Expressions read from tidied LaTeX by a strict grammar: wholly, or not at all.
+
+``read_expression(r"\frac{\sqrt{3}}{2}x")`` gives a tree of small tuples. Whatever is not understood,
+and whatever people read in two ways (``1/2x``, ``2^3^4``), gives None and is left to others. Nothing
+is worked out here and nothing is ever executed.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Any
+
+Tree = tuple[Any, ...]
+"""``("number", "1.5")``, ``("letter", "x_1")``, ``("constant", "pi")``, else an operation and its
+arguments: ``+ * / ^ neg root ! binom abs floor ceil`` or the name of a function."""
+
+_MAX_DEPTH = 60
+_MAX_TOKENS = 600
+
+FUNCTIONS = frozenset(
+    ["sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh"]
+    + ["ln", "log", "lg", "exp"]
+)
+_INVERSES = {"sin": "arcsin", "cos": "arccos", "tan": "arctan"}
+_GREEK = frozenset(
+    ["alpha", "beta", "gamma", "delta", "epsilon", "varepsilon", "zeta", "eta", "theta", "lambda", "mu", "nu", "xi", "rho", "sigma", "tau", "phi", "varphi", "chi", "psi", "omega", "Delta", "Gamma", "Lambda", "Omega", "Phi", "Psi", "Sigma", "Theta", "ell"]
+)
+_TIMES = ("*", r"\cdot", r"\times")
+_TOKEN = re.compile(
+    r"\s*(\d+\.\d*|\.\d+|\d+|\\[A-Za-z]+|[A-Za-z](?:_(?:[A-Za-z0-9]|\{[A-Za-z0-9]+\}))?'*"
+    r"|_[A-Za-z0-9]|[-+*/^!(){}\[\]|_])"
+)
+_WORD = re.compile(r"(?<![A-Za-z\\])[A-Za-z]{3,}")
+_DIGITS_APART = re.compile(r"\d\s+[\d.]")
+_ENDS_FACTOR = frozenset("*/+-^!)}]|")
+
+
+class _NotUnderstood(Exception):
+    """The text is no expression of this grammar."""
+
+
+@lru_cache(maxsize=20_000)
+def read_expression(text: str) -> Tree | None:
+    r"""The tree of a tidied expression, or None.
+
+    Example:
+        >>> read_expression(r"2\sqrt{x}")
+        ('*', ('number', '2'), ('root', ('letter', 'x'), ('number', '2')))
+        >>> read_expression("1/2x") is None
+        True
+    """
+    if not text or "," in text or _DIGITS_APART.search(text):
+        return None
+    try:
+        return _Reader(_tokens(_with_functions(text))).result()
+    except (_NotUnderstood, RecursionError):
+        return None
+
+
+def _with_functions(text: str) -> str:
+    """Function names typed without a backslash get one; other words are no mathematics."""
+    for word in _WORD.findall(text):
+        if word in FUNCTIONS:
+            text = re.sub(rf"(?<![A-Za-z\\]){word}(?![A-Za-z])", rf"\\{word} ", text)
+        elif word == "pi" or len(word) > 3 or word.lower() in _NO_PRODUCTS:
+            raise _NotUnderstood
+    return re.sub(r"(?<![A-Za-z\\])pi(?![A-Za-z])", r"\\pi ", text)
+
+
+_NO_PRODUCTS = frozenset(
+    ["and", "mod", "max", "min", "gcd", "lcm", "abs", "det", "yes", "not", "inf", "dne", "sqrt"]
+)
+
+
+def _tokens(text: str) -> list[str]:
+    found: list[str] = []
+    at = 0
+    text = text.rstrip()
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        if not match or len(found) > _MAX_TOKENS:
+            raise _NotUnderstood
+        found.append(match[1])
+        at = match.end()
+    return found
+
+
+class _Reader:
+    """Recursive descent; ``_bars`` counts open ``|`` so that one closes what it opened."""
+
+    def __init__(self, tokens: list[str]) -> None:
+        self._tokens = tokens
+        self._at = 0
+        self._depth = 0
+        self._bars = 0
+
+    def result(self) -> Tree:
+        tree = self._sum()
+        if self._at < len(self._tokens):
+            raise _NotUnderstood
+        return tree
+
+    def _peek(self) -> str:
+        return self._tokens[self._at] if self._at < len(self._tokens) else ""
+
+    def _take(self, *wanted: str) -> str:
+        token = self._peek()
+        if token and token in wanted:
+            self._at += 1
+            return token
+        return ""
+
+    def _must(self, wanted: str) -> None:
+        if not self._take(wanted):
+            raise _NotUnderstood
+
+    def _sum(self) -> Tree:
+        self._depth += 1
+        if self._depth > _MAX_DEPTH:
+            raise _NotUnderstood
+        total = self._product()
+        while sign := self._take("+", "-"):
+            term = self._product()
+            total = ("+", total, term if sign == "+" else ("neg", term))
+        self._depth -= 1
+        return total
+
+    def _product(self) -> Tree:
+        if self._take("-"):
+            return ("neg", self._product())
+        self._take("+")
+        total = self._power()
+        divided = False
+        while True:
+            if self._take(*_TIMES):
+                total, divided = ("*", total, self._signed()), False
+            elif self._take("/", r"\div"):
+                total, divided = ("/", total, self._signed()), True
+            elif self._begins_factor():
+                if divided:  # 1/2x: half of x, or one over 2x
+                    raise _NotUnderstood
+                total = ("*", total, self._power())
+            else:
+                return total
+
+    def _signed(self) -> Tree:
+        if self._take("-"):
+            return ("neg", self._signed())
+        return self._power()
+
+    def _begins_factor(self) -> bool:
+        token = self._peek()
+        if not token or token in (r"\cdot", r"\times", r"\div", r"\rfloor", r"\rceil"):
+            return False
+        if token == "|":
+            return not self._bars
+        if token[0].isdigit() or token[0] in "._":  # x2, (2)3: a slip
+            raise _NotUnderstood
+        return token not in _ENDS_FACTOR
+
+    def _power(self) -> Tree:
+        base = self._postfix(self._factor())
+        if not self._take("^"):
+            return base
+        if self._take(r"\circ"):
+            return ("*", base, ("/", ("constant", "pi"), ("number", "180")))
+        exponent = self._exponent()
+        if self._peek() == "^":  # 2^3^4
+            raise _NotUnderstood
+        return self._postfix(("^", base, exponent))
+
+    def _postfix(self, tree: Tree) -> Tree:
+        if self._take("!"):
+            if self._peek() == "!":
+                raise _NotUnderstood
+            return ("!", tree)
+        return tree
+
+    def _exponent(self) -> Tree:
+        if self._peek() == "{":
+            return self._group()
+        if self._take("-"):
+            return ("neg", self._atom())
+        return self._atom()
+
+    def _atom(self) -> Tree:
+        token = self._peek()
+        if not token or not (token[0].isalnum() or token in (r"\pi",) or token[1:] in _GREEK):
+            raise _NotUnderstood
+        return self._factor()
+
+    def _factor(self) -> Tree:
+        token = self._peek()
+        if not token:
+            raise _NotUnderstood
+        if token[0].isdigit() or token[0] == ".":
+            return self._number()
+        if token in ("(", "{", "["):
+            return self._group()
+        self._at += 1
+        if token == "|":
+            self._bars += 1
+            inner = self._sum()
+            self._must("|")
+            self._bars -= 1
+            return ("abs", inner)
+        if token[0] == "\\":
+            return self._command(token[1:])
+        if token in ("e", "i"):
+            return ("constant", token)
+        if not token[0].isalpha():
+            raise _NotUnderstood
+        if token[0] in "fgh" and self._peek() == "(":  # a function of its own
+            raise _NotUnderstood
+        return ("letter", re.sub(r"[{}]", "", token))
+
+    def _number(self) -> Tree:
+        token = self._tokens[self._at]
+        self._at += 1
+        if self._peek() == r"\frac" and token.isdigit():
+            return self._mixed(token)
+        return ("number", token)
+
+    def _mixed(self, whole: str) -> Tree:
+        """``3\\frac{1}{2}`` is a mixed number; ``3\\frac{x}{2}`` is a product."""
+        parts = self._tokens[self._at + 1 : self._at + 7]
+        proper = (
+            [p for i, p in enumerate(parts) if i not in (1, 4)] == ["{", "}", "{", "}"]
+            and parts[1].isdigit()
+            and parts[4].isdigit()
+        )
+        if not proper:
+            return ("number", whole)
+        if int(parts[1]) >= int(parts[4]):
+            raise _NotUnderstood
+        self._at += 1
+        above, below = self._group(), self._group()
+        return ("+", ("number", whole), ("/", above, below))
+
+    def _group(self) -> Tree:
+        closing = {"(": ")", "{": "}", "[": "]"}.get(self._peek())
+        if closing is None:
+            raise _NotUnderstood
+        self._at += 1
+        bars, self._bars = self._bars, 0
+        inner = self._sum()
+        self._must(closing)
+        self._bars = bars
+        return inner
+
+    def _command(self, name: str) -> Tree:
+        if name == "pi":
+            return ("constant", "pi")
+        if name in _GREEK:
+            return ("letter", name)
+        if name == "frac":
+            return ("/", self._argument(), self._argument())
+        if name == "binom":
+            return ("binom", self._argument(), self._argument())
+        if name == "sqrt":
+            degree: Tree = ("number", "2")
+            if self._peek() == "[":
+                degree = self._group()
+            return ("root", self._argument(), degree)
+        if name in ("lfloor", "lceil"):
+            inner = self._sum()
+            self._must(rf"\r{name[1:]}")
+            return (name[1:], inner)
+        if name in FUNCTIONS:
+            return self._function(name)
+        raise _NotUnderstood
+
+    def _argument(self) -> Tree:
+        return self._group() if self._peek() == "{" else self._atom()
+
+    def _function(self, name: str) -> Tree:
+        power: Tree | None = None
+        base: Tree | None = None
+        if name == "log" and self._peek()[:1] == "_":
+            mark = self._take(self._peek())
+            base = self._group() if mark == "_" else _read_sign(mark[1])
+        if self._take("^"):
+            power = self._exponent()
+        if power == ("neg", ("number", "1")):
+            if name not in _INVERSES:
+                raise _NotUnderstood
+            name, power = _INVERSES[name], None
+        argument = self._function_argument()
+        tree: Tree = (name, argument) if base is None else (name, argument, base)
+        return tree if power is None else ("^", tree, power)
+
+    def _function_argument(self) -> Tree:
+        if self._peek() in ("(", "["):
+            group = self._group()
+            if self._peek() == "^":  # \cos (x)^2: of the square, or squared
+                raise _NotUnderstood
+            return group
+        if self._peek()[1:] in FUNCTIONS:
+            return self._power()
+        if self._take("-"):
+            raise _NotUnderstood
+        argument = self._power()
+        while self._begins_factor() and self._peek()[1:] not in FUNCTIONS and self._peek() != "(":
+            argument = ("*", argument, self._power())
+        return argument
+
+
+def _read_sign(sign: str) -> Tree:
+    if sign.isdigit():
+        return ("number", sign)
+    return ("constant", sign) if sign in "ei" else ("letter", sign)
+
+
+def letters(tree: Tree) -> set[str]:
+    """The names of the variables in a tree."""
+    if tree[0] == "letter":
+        return {tree[1]}
+    return {name for part in tree[1:] if isinstance(part, tuple) for name in letters(part)}
+
+
+def holds(tree: Tree, kind: str) -> bool:
+    """Whether an operation or function occurs in a tree."""
+    return tree[0] == kind or any(holds(p, kind) for p in tree[1:] if isinstance(p, tuple))
