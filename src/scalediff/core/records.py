@@ -22,7 +22,7 @@ REASONS: dict[str, str] = {
     "answer_given": "the text gives its own answer away",
     "proof": "asks for a proof, which has no final answer to check",
     "multi_part": "asks several questions, so that no one answer is its answer",
-    "ill_posed": "cannot be answered as it stands (undefined symbol, missing figure, contradiction)",
+    "ill_posed": "has no answer as it stands (undefined symbol, missing figure, contradiction)",
     "wrong_language": "the text is in a language that the recipe does not allow",
     "duplicate": "an earlier row of the same set has the same or nearly the same text",
     "copy_of_source": "the same or nearly the same text is among the sources",

@@ -100,7 +100,9 @@ class Benchmarks:
         self._problems.append(_Problem(name, " ".join(text[:320].split())[:160], words, n))
         hidden = masked(words)
         if n:
-            for gram, numbered in zip(_in_order(hidden, _SHORT), _in_order(words, _SHORT)):
+            for gram, numbered in zip(
+                _in_order(hidden, _SHORT), _in_order(words, _SHORT), strict=True
+            ):
                 self._where.setdefault(gram, set()).add(at)
                 self._where.setdefault(numbered, set()).add(at)
             # a gram without a number is the same with and without the mask: counted once

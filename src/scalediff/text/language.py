@@ -75,10 +75,10 @@ def check_languages(languages: Sequence[str]) -> None:
 
 
 def scripts(text: str) -> Counter[str]:
-    """Letters of each script outside of formulas.
+    r"""Letters of each script outside of formulas.
 
     Example:
-        >>> scripts("Find 求 $\\\\alpha$")
+        >>> scripts("Find 求 $\\alpha$")
         Counter({'Latin': 4, 'Han': 1})
     """
     text = _MATHS.sub(" ", text)

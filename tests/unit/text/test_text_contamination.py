@@ -102,7 +102,9 @@ def test_identities_and_instructions_are_no_leak(problem, row):
 
 def test_a_long_formula_alone_is_not_the_problem():
     formula = r"$\frac{x^7-3x^5+11x^2-8}{x^4+6x-13}+\sqrt{x^9+17x-2}$"
-    problem = f"Anna draws the graph of {formula} on squared paper. How often does it cross the axis?"
+    problem = (
+        f"Anna draws the graph of {formula} on squared paper. How often does it cross the axis?"
+    )
     row = f"Differentiate {formula} with respect to the variable and simplify as far as you can."
     assert index_of(problem).find(row) is None
 

@@ -18,7 +18,7 @@ _MAX_DEPTH = 40
 _MAX_FACTORIAL = 4_000
 
 _TOKEN = re.compile(
-    r"\s*(\d+\.\d*|\.\d+|\d+|\\frac|\\binom|\\sqrt|\\cdot|\\times|\\div|\\infty|[-+*/^!(){}])"
+    r"\s*(\d+\.\d*|\.\d+|\d+|\\frac|\\binom|\\sqrt|\\cdot|\\times|\\div|\\bmod|\\infty|[-+*/^!(){}])"
 )
 _GROUPED = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:,\d{3})+(?![\d,])")
 _SPACED = re.compile(r"[-+]?\d{1,3}(?: \d{3})+(?:\.\d+)?")
@@ -138,8 +138,11 @@ class _Reader:
 
     def _product(self) -> Fraction:
         total = self._signed()
-        while sign := self._take("*", r"\cdot", r"\times", "/", r"\div"):
+        while sign := self._take("*", r"\cdot", r"\times", "/", r"\div", r"\bmod"):
             factor = self._signed()
+            if sign == r"\bmod":
+                total = _remainder(total, factor)
+                continue
             total = _bounded(total / factor if sign in ("/", r"\div") else total * factor)
         return total
 
@@ -234,6 +237,12 @@ def _power(base: Fraction, exponent: Fraction) -> Fraction:
     if abs(exponent) * _bits(base) > MAX_BITS and abs(base) != 1:
         raise _TooLarge
     return Fraction(base ** (exponent.numerator if abs(base) != 1 else exponent.numerator % 2))
+
+
+def _remainder(number: Fraction, modulus: Fraction) -> Fraction:
+    if number.denominator != 1 or modulus.denominator != 1 or modulus <= 0:
+        raise _NotUnderstood
+    return Fraction(number.numerator % modulus.numerator)
 
 
 def _factorial(number: Fraction) -> Fraction:

@@ -44,7 +44,8 @@ _PROOF = re.compile(
     re.IGNORECASE,
 )
 _OTHER_ASK = re.compile(
-    r"\b(?:find|compute|determine|evaluate|calculate|what|how (?:many|much|long|far)|which|solve)\b",
+    r"\b(?:find|compute|determine|evaluate|calculate|what|how (?:many|much|long|far)"
+    r"|which|solve)\b",
     re.IGNORECASE,
 )
 _PARTS = re.compile(
@@ -54,12 +55,14 @@ _PARTS = re.compile(
 )
 _GIVEN = re.compile(
     r"\\boxed\s*\{\s*[^{}\s]|(?:^|\n|[.?!]\s+|\()\**(?:final\s+)?answers?\**\s*[:=]\**\s*"
-    r"(?=[$\\\d(-])\S+|(?:^|\n|[.?!]\s+)(?:so|thus|hence|therefore),?\s+the\s+(?:final\s+)?answer\s+"
+    r"(?=[$\\\d(-])\S+|(?:^|\n|[.?!]\s+)(?:so|thus|hence"
+    r"|therefore),?\s+the\s+(?:final\s+)?answer\s+"
     r"is\b|####\s*-?\d",
     re.IGNORECASE,
 )
 _ENDS = re.compile(
-    r"""(?:[.?!:;)\]}$"'’”…。？！|_]|(?<=\d)\s*\\?%|\d|\\end\{[a-z*]+\}|\\\]|\[/?asy\]|</[a-z]+>)\s*$"""
+    r"""(?:[.?!:;)\]}$"'’”…。？！|_]|(?<=\d)\s*\\?%|\d|\\end\{[a-z*]+\}|\\\]|\[/?asy\]"
+    r"|</[a-z]+>)\s*$"""
 )
 _ESCAPED = re.compile(r"\\[\\{}$]")
 _MONEY = re.compile(r"\$\s?(?=\.?\d[\d,]*(?:\.\d+)?(?:[^\d$]|$))|(?<=\d)\$(?=[\s.,;:?!)]|$)")

@@ -15,13 +15,25 @@ from fractions import Fraction
 
 from scalediff.core.records import Verdict
 from scalediff.domains.math.arithmetic import is_large, value
+from scalediff.domains.math.expression import read_expression
 from scalediff.domains.math.forms import Form, plus_minus, read
 from scalediff.domains.math.latex import plain
-from scalediff.domains.math.notations import Ratio, compare_notations, compare_with_number
+from scalediff.domains.math.notations import (
+    Ratio,
+    compare_notations,
+    compare_with_number,
+    read_ratio,
+)
 from scalediff.domains.math.numeric import by_values
 from scalediff.domains.math.regions import ABOVE, BELOW, Interval, Region, read_interval
 from scalediff.domains.math.units import convert
-from scalediff.domains.math.words import choice, compare_words, number_word, words_and_number
+from scalediff.domains.math.words import (
+    choice,
+    compare_words,
+    number_word,
+    words,
+    words_and_number,
+)
 
 Leaf = Callable[[Form, Form], Verdict | None]
 """Compares two forms that exact rules cannot; None where it cannot either."""
@@ -29,6 +41,9 @@ Leaf = Callable[[Form, Form], Verdict | None]
 _MAX_PARTS = 40
 _MAX_DEPTH = 6
 _DECIMAL = re.compile(r"[-+]?\d*\.(\d+)")
+_NUMBER = re.compile(
+    r"\s*([-+]?(?:\d{1,60}|[1-9]\d{0,2}(?:,\d{3}){1,6})(?:\.\d{1,30})?)\s*", re.ASCII
+)
 _ORDERED = ("tuple", "closed", "mixed")
 
 
@@ -39,6 +54,10 @@ def compare(a: str, b: str, leaf: Leaf = by_values) -> Verdict | None:
         >>> compare(r"\frac{1}{2}", "0.5").value, compare("(1,2)", r"\{1,2\}").value
         ('right', 'undecided')
     """
+    one, other = _NUMBER.fullmatch(a), _NUMBER.fullmatch(b)
+    if one and other:  # most answers, at once
+        x, y = one[1].replace(",", ""), other[1].replace(",", "")
+        return _numbers(Form(x), Form(y), Fraction(x), Fraction(y))
     return _forms(read(a), read(b), leaf, 0)
 
 
@@ -122,6 +141,8 @@ def _values(a: Form, b: Form, leaf: Leaf) -> Verdict | None:
         told = compare_words(one, other)
     if told is not None:
         return told
+    if _word_and_mathematics(one, other):
+        return Verdict("wrong", "text", "words and mathematics")
     if not alike:
         return Verdict("undecided", "unit", "percent or scale differs")
     if is_large(one) or is_large(other):
@@ -129,6 +150,15 @@ def _values(a: Form, b: Form, leaf: Leaf) -> Verdict | None:
     if "degree" in (a.unit, b.unit) and a.unit != b.unit:
         return _angles(a, b, leaf)
     return leaf(replace(a, text=one), replace(b, text=other))
+
+
+def _word_and_mathematics(a: str, b: str) -> bool:
+    """Whether one is a word of four letters or more and the other an expression."""
+    for word, text in ((a, b), (b, a)):
+        said = words(word)
+        if said and len(said) > 3 and words(text) is None and read_expression(text) is not None:
+            return True
+    return False
 
 
 def _angles(a: Form, b: Form, leaf: Leaf) -> Verdict | None:
@@ -189,12 +219,19 @@ def _notations(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict | None:
     if one is not None and other is not None:
         if isinstance(one, Ratio) and isinstance(other, Ratio):
             return _ratios(one, other, leaf, depth)
-        return compare_notations(one, other)
+        told = compare_notations(one, other)
+        return told or _ratios_in_text(a, b, leaf, depth)
     notation, form = (one, b) if one is not None else (other, a)
     assert notation is not None
     if form.kind != "scalar":
         return None
     return compare_with_number(notation, number_word(form.text)) or leaf(a, b)
+
+
+def _ratios_in_text(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict | None:
+    """``1:12`` looks like a time; beside a ratio it is one."""
+    one, other = read_ratio(a.text), read_ratio(b.text)
+    return _ratios(one, other, leaf, depth) if one and other else None
 
 
 def _ratios(a: Ratio, b: Ratio, leaf: Leaf, depth: int) -> Verdict | None:
@@ -271,7 +308,7 @@ def _interval_by_interval(a: Region, b: Region, leaf: Leaf) -> Verdict | None:
 def _intervals(a: Interval, b: Interval, leaf: Leaf) -> Verdict | None:
     if (a.low_closed, a.high_closed) != (b.low_closed, b.high_closed):
         return Verdict("wrong", "shape", "an end belongs to one of them only")
-    ends = []
+    ends: list[Verdict | None] = []
     for x, y in ((a.low, b.low), (a.high, b.high)):
         if x == y:
             ends.append(Verdict("right", "exact", "the same end"))
@@ -312,13 +349,17 @@ def _scalar_and_collection(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict 
             "undecided" if kind == "undecided" else "wrong", "shape", "nothing and a number"
         )
     if collection.kind == "matrix":
-        return (
-            Verdict("wrong", "shape", "a matrix and a number") if value(scalar.text) else leaf(a, b)
-        )
+        if read_expression(scalar.text) is None or "=" in scalar.full:
+            return leaf(a, b)
+        return Verdict("wrong", "shape", "a matrix and a scalar")
     if collection.kind == "tuple" and collection.name[:1].isupper():
         return Verdict("undecided", "shape", "a number and what may be a point or a function")
     if len(collection.parts) == 1:
         return _forms(scalar, read(collection.parts[0]), leaf, depth + 1)
+    if collection.kind == "list" and len(set(collection.parts)) == len(collection.parts):
+        each = [_forms(scalar, read(part), leaf, depth + 1) for part in collection.parts]
+        if all(verdict is not None and verdict.value == "right" for verdict in each):
+            return Verdict("right", "exact", "one answer in several forms")
     number = value(number_word(scalar.text)) is not None
     parts = [value(read(part).text) is not None for part in collection.parts]
     if number and (all(parts) or collection.kind != "list"):
@@ -366,7 +407,7 @@ def _elementwise(a: Sequence[str], b: Sequence[str], leaf: Leaf, depth: int) -> 
 
 
 def _spread(parts: Sequence[str]) -> list[str]:
-    """Elements with both readings of a plus-minus: ``(\\pm 1, 0)`` is two points."""
+    r"""Elements with both readings of a plus-minus: ``(\pm 1, 0)`` is two points."""
     found: list[str] = []
     for part in parts:
         form = read(part)

@@ -213,7 +213,24 @@ def compare_trees(x: Tree, y: Tree) -> Finding:
 
 def _compare_at(x: Tree, y: Tree, point: Point) -> Finding:
     one, other = value_at(x, point), value_at(y, point)
-    return "unknown" if one is None or other is None else close(one, other)
+    if one is None or other is None:
+        return "unknown"
+    # a root or a logarithm of a negative number where nobody spoke of i: outside of what was meant
+    strays = point and not (is_real(one) and is_real(other))
+    if strays and not (_speaks_of_i(x) or _speaks_of_i(y)):
+        return "unknown"
+    return close(one, other)
+
+
+def is_real(number: Any) -> bool:
+    """Whether a value has no imaginary part."""
+    return not _mp().im(number)
+
+
+def _speaks_of_i(tree: Tree) -> bool:
+    if tree == ("constant", "i"):
+        return True
+    return any(_speaks_of_i(part) for part in tree[1:] if isinstance(part, tuple))
 
 
 def _renamed(x: Tree, y: Tree) -> bool:

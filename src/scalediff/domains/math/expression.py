@@ -1,8 +1,8 @@
 r"""Expressions read from tidied LaTeX by a strict grammar: wholly, or not at all.
 
-``read_expression(r"\frac{\sqrt{3}}{2}x")`` gives a tree of small tuples. Whatever is not understood,
-and whatever people read in two ways (``1/2x``, ``2^3^4``), gives None and is left to others. Nothing
-is worked out here and nothing is ever executed.
+``read_expression(r"\frac{\sqrt{3}}{2}x")`` gives a tree of small tuples. Whatever is not
+understood, and whatever people read in two ways (``1/2x``, ``2^3^4``), gives None and is left to
+others. Nothing is worked out here and nothing is ever executed.
 """
 
 from __future__ import annotations
@@ -18,13 +18,42 @@ arguments: ``+ * / ^ neg root ! binom abs floor ceil`` or the name of a function
 _MAX_DEPTH = 60
 _MAX_TOKENS = 600
 
-FUNCTIONS = frozenset(
-    ["sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh"]
-    + ["ln", "log", "lg", "exp"]
-)
+_FUNCTION_NAMES = "sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh ln log lg exp"
+FUNCTIONS = frozenset(_FUNCTION_NAMES.split())
 _INVERSES = {"sin": "arcsin", "cos": "arccos", "tan": "arctan"}
 _GREEK = frozenset(
-    ["alpha", "beta", "gamma", "delta", "epsilon", "varepsilon", "zeta", "eta", "theta", "lambda", "mu", "nu", "xi", "rho", "sigma", "tau", "phi", "varphi", "chi", "psi", "omega", "Delta", "Gamma", "Lambda", "Omega", "Phi", "Psi", "Sigma", "Theta", "ell"]
+    [
+        "alpha",
+        "beta",
+        "gamma",
+        "delta",
+        "epsilon",
+        "varepsilon",
+        "zeta",
+        "eta",
+        "theta",
+        "lambda",
+        "mu",
+        "nu",
+        "xi",
+        "rho",
+        "sigma",
+        "tau",
+        "phi",
+        "varphi",
+        "chi",
+        "psi",
+        "omega",
+        "Delta",
+        "Gamma",
+        "Lambda",
+        "Omega",
+        "Phi",
+        "Psi",
+        "Sigma",
+        "Theta",
+        "ell",
+    ]
 )
 _TIMES = ("*", r"\cdot", r"\times")
 _TOKEN = re.compile(
@@ -32,7 +61,7 @@ _TOKEN = re.compile(
     r"|_[A-Za-z0-9]|[-+*/^!(){}\[\]|_])"
 )
 _WORD = re.compile(r"(?<![A-Za-z\\])[A-Za-z]{3,}")
-_DIGITS_APART = re.compile(r"\d\s+[\d.]")
+_DIGITS_APART = re.compile(r"(?<!_)\d\s+[\d.]|(?<=\d)\d\s+[\d.]")
 _ENDS_FACTOR = frozenset("*/+-^!)}]|")
 
 
@@ -223,7 +252,7 @@ class _Reader:
         return ("number", token)
 
     def _mixed(self, whole: str) -> Tree:
-        """``3\\frac{1}{2}`` is a mixed number; ``3\\frac{x}{2}`` is a product."""
+        r"""``3\frac{1}{2}`` is a mixed number; ``3\\frac{x}{2}`` is a product."""
         parts = self._tokens[self._at + 1 : self._at + 7]
         proper = (
             [p for i, p in enumerate(parts) if i not in (1, 4)] == ["{", "}", "{", "}"]

@@ -12,7 +12,7 @@ import re
 
 from scalediff.domains.math.latex import closing
 
-EXTRACT_VERSION = "2"
+EXTRACT_VERSION = "3"
 """Raised whenever a response may give another answer; part of the domain's version."""
 
 MAX_CONTENT = 200_000
@@ -23,8 +23,13 @@ _MAX_SAID = 200
 _MAX_SHOWN = 1_000
 """Characters behind an announcement that are looked at."""
 
-_BOX = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])\s*")
-_BARE = re.compile(r"\\[A-Za-z]+|[-+]?\d[\d.,]*\d|[^\s{}$\\]")
+_BOX = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])(?:\s*(?=\{)| *(?=[-+]?\d)|\s*$)")
+"""A box, or a number behind the command; the word alone, in running text, is neither.
+At the very end it is a box that was cut off."""
+_BARE = re.compile(r"[-+]?\d(?:[\d.,]*\d)?")
+_DRESS = re.compile(
+    r"\\(?:text|mathrm|mathbf|mbox|quad|qquad|displaystyle)(?![A-Za-z])|[\s{}$\\?.,;:!_-]"
+)
 _JOINED = re.compile(
     r"[\s$]*(?:\\[()\[\]])?[\s$,]*(?:\\text\s*\{\s*)?(?:(?:and|or)\b)?(?:\s*\})?"
     r"[\s$]*(?:\\[()\[\]])?[\s$]*(?:[a-zA-Z]\s*=\s*)?"
@@ -32,10 +37,20 @@ _JOINED = re.compile(
 _HASHES = re.compile(r"^[ \t]*####[ \t]*(\S[^\n]*)$", re.MULTILINE)
 _VALUE_LIKE = re.compile(r"[-+]?[$\\(\[]?\s*-?\d|[-+]?\\|\$")
 _SAYS = re.compile(
-    r"\b(?:answer|result)s?(?:\s+(?:to|of|for)\s+[^.\n:]{1,60}?)?\W{0,4}?(?:\s+(?:is|are)\b|\s*[:=])"
-    r"[\s*:=]*(?:(?:therefore|thus|simply|then|just|exactly|equal to|given by)\s+)?([^\n]+)",
+    r"(?:\b(?:answer|result|(?:correct |right )(?:option|choice))s?(?:\s+(?:to|of"
+    r"|for)\s+[^.\n:]{1,60}?)?"
+    r"\W{0,4}?(?:\s+(?:is|are)\b|\s*[:=])|\b(?:la respuesta(?: final)? es"
+    r"|la réponse(?: finale)? est"
+    r"|die antwort (?:ist|lautet)|la risposta è|a resposta é)\b|答案(?:是|为|：|:))"
+    r"[\s*:=：]*(?:(?:therefore|thus|simply|then|just|exactly|equal to|given by)\s+)?"
+    r"(?=([^\n]{1,1000}))",
     re.IGNORECASE,
 )
+_HEADING = re.compile(
+    r"(?:^|\n)\s*(?:#{1,6}\s*|\*\*\s*)(?:final\s+)?answer\s*:?\s*(?:\*\*)?\s*:?\s*\n+\s*([^\n]{1,1000})",
+    re.IGNORECASE,
+)
+_ONE_NUMBER = re.compile(r"(?<![\w.])\$?-?\d+(?:,\d{3})*(?:\.\d+)?(?![\w^/])")
 _MATHS = re.compile(r"\$\$?(.+?)\$\$?(?!\d)|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
 _EXPLAINED = re.compile(
     r"(?<=\S)(?:\.(?=\s+[A-Z\\$])|\s+(?:because|since|as|so|which|where|when)\b|,\s+(?:since|so|as"
@@ -66,8 +81,8 @@ def extract(content: str) -> str | None:
         last = hashes[-1]
         if not content[last.end() :].strip() or _VALUE_LIKE.match(last[1]):
             return _cleaned(last[1])
-    starts = [said.start(1) for said in _SAYS.finditer(content)]
-    return _said(content[starts[-1] :]) if starts else None
+    starts = [said.start(1) for said in (*_SAYS.finditer(content), *_HEADING.finditer(content))]
+    return _said(content[max(starts) :]) if starts else None
 
 
 def gold_answer(gold: str) -> str:
@@ -85,9 +100,11 @@ def gold_answer(gold: str) -> str:
 def _after_thought(content: str) -> str:
     """The content behind the thought; nothing where the thought never ended."""
     thought, tag, rest = content.rpartition("</think>")
+    if tag and not rest.strip():  # the thought came last: what stands before it is the content
+        return thought.rpartition("<think>")[0]
     if tag:
         return rest
-    return "" if "<think>" in thought or "<think>" in rest else rest
+    return "" if "<think>" in rest else rest
 
 
 def _boxed(content: str, boxes: list[re.Match[str]]) -> str | None:
@@ -113,7 +130,9 @@ def _box(content: str, match: re.Match[str]) -> tuple[int, int, str]:
     at = match.end()
     if content[at : at + 1] == "{":
         end = closing(content, at)
-        return match.start(), end + 1, content[at + 1 : end].strip() if end > 0 else ""
+        inner = content[at + 1 : end].strip() if end > 0 else ""
+        says = _DRESS.sub("", inner) or inner.replace(" ", "") == r"\{\}"
+        return match.start(), end + 1, inner if says else ""
     bare = _BARE.match(content, at)
     return match.start(), bare.end() if bare else at, bare[0] if bare else ""
 
@@ -128,13 +147,16 @@ def _said(text: str) -> str | None:
     text = text.partition("\n")[0]
     if found := _EXPLAINED.search(text):
         text = text[: found.start()]
+    if len(text.split()) > 2 and len(numbers := _ONE_NUMBER.findall(text)) == 1:
+        alone = not re.search(r"[\\^=+*/]|\b(?:not|more|less|times|or|to)\b", text)
+        text = numbers[0] if alone and len(re.findall(r"\d+", text.replace(",", ""))) < 3 else text
     return _cleaned(text)
 
 
 def _cleaned(text: str) -> str | None:
     """An answer in a sentence without its emphasis and its full stop."""
     text = text.partition("<|")[0].strip().strip("*_").strip()
-    text = re.sub(r"(?<=[^.])[.,;!]$", "", text).strip().strip("*_").strip()
+    text = re.sub(r"(?<=[^.])[.,;!。]$", "", text).strip().strip("*_").strip()
     if len(text) > 2 and text[0] == text[-1] == "$":
         text = text.strip("$").strip()
     return text if 0 < len(text) <= _MAX_SAID else None

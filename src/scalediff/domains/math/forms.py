@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 from scalediff.domains.math.arithmetic import value
@@ -15,7 +16,7 @@ from scalediff.domains.math.latex import plain, split_top, tidy
 from scalediff.domains.math.notations import Notation, read_notation
 from scalediff.domains.math.regions import Region, named_region
 from scalediff.domains.math.units import SPELLINGS, canonical
-from scalediff.domains.math.words import announced, number_word, unwrapped, words
+from scalediff.domains.math.words import announced, choice, number_word, unwrapped, words
 
 Kind = Literal["scalar", "tuple", "closed", "mixed", "set", "list", "matrix", "region", "notation"]
 """``tuple`` is ``(a, b)``, ``closed`` is ``[a, b]``, ``mixed`` is ``[a, b)`` or ``(a, b]``,
@@ -75,7 +76,7 @@ _MATRIX = re.compile(
 _ROW = re.compile(r"\\\\(?:\[[^\]]*\])?")
 _COLUMN = re.compile(r"(?<!\\)&")
 _NUMBER_AND_WORD = re.compile(
-    r"(.*[\d})!])\s*\\text\s*\{([^{}]*[A-Za-z][^{}]*)\}(\s*\^\s*\{?[23]\}?)?"
+    r"(.*(?:[\d})!]|\\pi))\s*\\text\s*\{([^{}]*[A-Za-z][^{}]*)\}(\s*\^\s*\{?[23]\}?)?"
 )
 _NUMBER_AND_WORDS = re.compile(
     r"([-+]?[\d.,/ ]*\d|.*\})(?:\s*/\s*|\s+|(?=[A-Za-z]))([A-Za-z][A-Za-z./' -]*(?:\^\{?[23]\}?)?)"
@@ -85,7 +86,7 @@ _DEGREES = re.compile(
 )
 _MINUTES_OF_ARC = re.compile(r"(\d+)\s*\^\\circ\s*(\d+)\s*'(?:\s*(\d+)\s*'')?")
 _MONEY = re.compile(
-    r"([-+]?)\s*(\\\$|\\text\s*\{\s*\\?\$\s*\}|\\pounds|[€£]|(?:US|USD|EUR|GBP)\s*\\?\$?)\s*"
+    r"([-+]?)\s*(\\\$|\\text\s*\{\s*(?:\\?\$|[€£])\s*\}|\\pounds|[€£]|(?:US|USD|EUR|GBP)\s*\\?\$?)\s*"
     r"(?=[\d.\\(-])"
 )
 _CURRENCIES = {"€": "euro", "EUR": "euro", "£": "pound sterling", "GBP": "pound sterling",
@@ -183,10 +184,12 @@ _AND = re.compile(
     r"[,;]?\s*(?:\\text\s*\{\s*(?:and|or)\s*\}|(?:\s|(?<=\d))(?:and|or)\s)\s*|[,;]\s*"
 )
 _PLUS_MINUS = re.compile(r"\\(pm|mp)(?![A-Za-z])")
+_ALL_TEXT = re.compile(r"\\text\s*\{[^{}]*(?:,| and | or )[^{}]*\}")
 _SET_APART = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?\s*\\text\s*\{[^{}]*\}")
 _GROUPED_NUMBER = re.compile(r"[-+]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?")
 
 
+@lru_cache(maxsize=20_000)
 def read(answer: str) -> Form:
     r"""Read an answer.
 
@@ -231,7 +234,7 @@ def _read(text: str, name: str) -> Form:
         if part is not None:
             both = plus_minus(text) if part.kind == "tuple" else ()
             return Form(text, "list", both, name) if len(both) > 1 else part
-    if (notation := read_notation(text)) is not None:
+    if choice(text) is None and (notation := read_notation(text)) is not None:
         return Form(text, "notation", name=name, notation=notation)
     return _scalar(text, name)
 
@@ -273,7 +276,7 @@ def _bracketed(text: str, name: str) -> Form | None:
 def _listed(text: str, name: str) -> Form | None:
     r"""Several answers without brackets: ``1, 2 and 3``, ``x = 1 or x = 2``, ``2 \pm \sqrt{3}``."""
     bare = text
-    if text.startswith(r"\text") and "," in text and text.count("{") == 1 and text[-1] == "}":
+    if _ALL_TEXT.fullmatch(text) and choice(text) is None:
         bare = unwrapped(text)
     if _GROUPED_NUMBER.fullmatch(_MONEY.sub(r"\1", bare)) or _SET_APART.fullmatch(bare):
         return None

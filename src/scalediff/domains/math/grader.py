@@ -33,6 +33,17 @@ _TASKS_A_PROCESS = 2_000
 _STARTS = 3
 
 
+def grade_at_once(a: str, b: str) -> Verdict | None:
+    """The verdict where it needs no computer algebra, which is nearly always; else None."""
+    if max(len(a), len(b)) > MAX_CHARACTERS:
+        return Verdict("undecided", "too_long", f"over {MAX_CHARACTERS} characters")
+    try:
+        return compare(a, b)
+    # A hostile text may break any reader; it must neither end a run nor be called wrong.
+    except Exception as error:
+        return Verdict("undecided", "failed", type(error).__name__)
+
+
 class Grader:
     """Grades pairs of answers.
 
@@ -64,16 +75,7 @@ class Grader:
         Example:
             verdict = await Grader().grade_pair("0.5", r"\frac{1}{2}")
         """
-        if max(len(a), len(b)) > MAX_CHARACTERS:
-            return Verdict("undecided", "too_long", f"over {MAX_CHARACTERS} characters")
-        try:
-            verdict = compare(a, b)
-        # A hostile text may break any reader; it must neither end a run nor be called wrong.
-        except Exception as error:
-            return Verdict("undecided", "failed", type(error).__name__)
-        if verdict is not None:
-            return verdict
-        return await self._in_pool(a, b)
+        return grade_at_once(a, b) or await self._in_pool(a, b)
 
     async def _in_pool(self, a: str, b: str) -> Verdict:
         """Ask a process; a pool that broke while it was idle is started afresh."""
@@ -142,12 +144,16 @@ class Grader:
 
     async def close(self) -> None:
         """End the processes; what they had not finished is forgotten. May be called twice."""
+        await asyncio.to_thread(self.stop)
+
+    def stop(self) -> None:
+        """``close`` for callers without an event loop."""
         with self._lock:
             pool, self._pool = self._pool, None
             self._known.clear()
         if pool is not None:
             pool.stop()
-            await asyncio.to_thread(pool.join)
+            pool.join()
 
 
 async def _done(future: Future[Verdict]) -> None:

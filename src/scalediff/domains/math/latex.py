@@ -54,10 +54,15 @@ _WRAPPED = re.compile(
     r"(?![A-Za-z])\s*(?=\{)"
 )
 """Commands that only dress what is in the braces behind them."""
+_COLOUR = re.compile(r"\\(?:text)?color\s*\{[A-Za-z]+\}|\\(?:cancel|phantom)\s*\{[^{}]*\}")
 _MARKDOWN = re.compile(r"^\s*(\*\*|__|`+)(.+?)\1\s*$", re.DOTALL)
 _DEGREE = re.compile(
     r"(?<=[\d})])\s*\^?\s*(?:\{\s*)?\\(?:circ|degree)(?![A-Za-z])\s*\}?|(?<=\d)\^o(?![A-Za-z])"
 )
+_FUNCTION = re.compile(
+    r"\\text\s*\{\s*(sin|cos|tan|tg|cot|sec|csc|arcsin|arccos|arctan|ln|log|lg|exp)\s*\}"
+)
+_EMPTY_TEXT = re.compile(r"\\text\s*\{\s*[.~]?\s*\}")
 _LONE_LETTER = re.compile(r"\\text\s*\{\s*([eid])\s*\}")
 _INFIX = re.compile(r"\{([^{}]*?)\\(over|choose)(?![A-Za-z])([^{}]*)\}")
 _LOOSE_SIGN = re.compile(r"\{\s*([-+:])\s*\}")
@@ -143,6 +148,8 @@ def tidy(text: str) -> str:
         text = _latin(text)
     if found := _MARKDOWN.match(text):
         text = found[2]
+    if "color" in text or "phantom" in text:
+        text = _COLOUR.sub("", text)
     text = _WRAPPED.sub("", _BACKSLASHES.sub(r"\\", text))
     text = _DECIMAL_COMMA.sub(".", _THOUSANDS.sub("", text).replace(r"\!", ""))
     text = _SIZES.sub("", text)
@@ -151,7 +158,8 @@ def tidy(text: str) -> str:
     if "\\" in text:
         text = _COMMAND.sub(_command, text)
         text = _BOLD_NUMBER.sub(lambda m: "".join(m[1].split()), text)
-        text = _LONE_LETTER.sub(r" \1 ", text)
+        text = _LONE_LETTER.sub(r" \1 ", _EMPTY_TEXT.sub(" ", text))
+        text = _FUNCTION.sub(lambda m: f"\\{_SYNONYMS.get(m[1], m[1])} ", text)
         text = _ROOT_OF_GROUP.sub(r"\\sqrt{\1}", text)
         text = _INFIX.sub(_prefixed, text)
         text = _SHORT_FRACTION.sub(_fraction, text)
@@ -222,7 +230,7 @@ def plain(text: str) -> str:
 
 
 def _gap(match: re.Match[str]) -> str:
-    """Spaces go, but not behind a command (``\\pi r``) and not between digits (``3 1/2``)."""
+    r"""Spaces go, but not behind a command (``\pi r``) and not between digits (``3 1/2``)."""
     if match[1]:
         return f"{match[1]} "
     text, at = match.string, match.start()

@@ -11,6 +11,7 @@ from fractions import Fraction
 
 from scalediff.core.records import Verdict
 from scalediff.domains.math.arithmetic import value
+from scalediff.domains.math.expression import read_expression
 from scalediff.domains.math.words import unwrapped
 
 _CLOCK = re.compile(
@@ -26,9 +27,10 @@ _BASED = re.compile(
 )
 _PREFIXED = re.compile(r"0([xXbBoO])([0-9A-Fa-f]+)")
 _BASES = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
-          "ten": 10, "eleven": 11, "twelve": 12, "sixteen": 16, "bin": 2, "oct": 8, "hex": 16}  # fmt: skip
+          "ten": 10, "eleven": 11, "twelve": 12, "sixteen": 16, "hex": 16}  # fmt: skip
 _RESIDUE = re.compile(
-    r"(?:[A-Za-z]\s*(?:\\equiv|=|≡)\s*)?([-\d\s,+]+?(?:(?:\s*\\text\{ or \}\s*|\s+or\s+)[-\d]+)*)\s*"
+    r"(?:[A-Za-z]\s*(?:\\equiv|=|≡)\s*)?([-\d\s,+]+?(?:(?:\s*\\text\{ or \}\s*"
+    r"|\s+or\s+)[-\d]+)*)\s*"
     r"(?:\\pmod\s*\{?\s*(\d+)\s*\}?|\(\s*(?:\\text\{\s*)?(?:\\?mod)\s*\}?\s*(\d+)\s*\)"
     r"|\\text\s*\{\s*\(?mod\s*(\d+)\)?\s*\})"
 )
@@ -77,7 +79,7 @@ def read_notation(text: str) -> Notation | None:
         >>> read_notation("1011_2").number, read_notation("4:6:10").parts
         (11, ('4', '6', '10'))
     """
-    return _clock(text) or _based(text) or _residue(text) or _ratio(text)
+    return _clock(text) or _based(text) or _residue(text) or read_ratio(text)
 
 
 def _clock(text: str) -> Clock | None:
@@ -123,9 +125,12 @@ def _residue(text: str) -> Residue | None:
     return Residue(frozenset(int(number) % modulus for number in numbers), modulus)
 
 
-def _ratio(text: str) -> Ratio | None:
+def read_ratio(text: str) -> Ratio | None:
+    """A ratio such as ``3:4`` or ``3 to 4``, or None."""
+    if ":" not in text and "to" not in text:
+        return None
     parts = [part.strip() for part in _RATIO.split(text)]
-    if not 2 <= len(parts) <= 6 or not all(parts) or "\\{" in text or "|" in text:
+    if not 2 <= len(parts) <= 6 or any(read_expression(part) is None for part in parts):
         return None
     return Ratio(tuple(parts))
 

@@ -13,10 +13,12 @@ import re
 from typing import Any
 
 from scalediff.core.records import Verdict
+from scalediff.domains.math.arithmetic import value
 from scalediff.domains.math.evaluate import (
     Point,
     close,
     compare_trees,
+    is_real,
     mpf,
     points_for,
     value_at,
@@ -32,9 +34,8 @@ _STEPS = 80
 
 def by_values(a: Form, b: Form) -> Verdict | None:
     """The verdict on two scalars by their values; None where that leaves it open."""
-    if "=" in a.full or "=" in b.full:
-        if "=" in a.text or "=" in b.text or a.name != b.name:
-            return _equations(a, b)
+    if "=" in a.full + b.full and ("=" in a.text + b.text or a.name != b.name):
+        return _equations(a, b)
     return _expressions(a.text, b.text)
 
 
@@ -62,7 +63,7 @@ def rounds_in_text(text: str, exact: Tree) -> bool:
     if not found or len(found[1]) < 2 or letters(exact):
         return False
     number, own = value_at(exact, {}), float(text)
-    if number is None or own == 0 or getattr(number, "imag", 0):
+    if number is None or own == 0 or not is_real(number):
         return False
     return bool(abs(number - own) < 10.0 ** -len(found[1]))
 
@@ -71,6 +72,10 @@ def _equations(a: Form, b: Form) -> Verdict | None:
     """Two equations; an equation that is solved for a name may stand without it."""
     left, right = _sides(a), _sides(b)
     if left is None or right is None:
+        sides, other = (left, b) if left is not None else (right, a)
+        several = sides is not None and len(letters(("+", *sides))) > 1 and "=" not in other.full
+        if several and value(other.text) is not None:
+            return Verdict("wrong", "shape", "an equation in several variables and a number")
         return None
     x, y = (("+", one, ("neg", other)) for one, other in (left, right))
     if _constant_ratio(x, y):
@@ -133,7 +138,7 @@ def _root(sides: tuple[Tree, Tree], point: Point, name: str) -> Any:
 
 def _difference(sides: tuple[Tree, Tree], point: Point, name: str, x: Any) -> Any:
     one, other = (value_at(side, {**point, name: x}) for side in sides)
-    if one is None or other is None or getattr(one, "imag", 0) or getattr(other, "imag", 0):
+    if one is None or other is None or not (is_real(one) and is_real(other)):
         return None
     return one - other
 

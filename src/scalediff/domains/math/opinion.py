@@ -94,8 +94,9 @@ _COMMANDS = frozenset(
 _MAX_NESTING = 30
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
 _RELATION = re.compile(r"[=<>]|\\(?:le|ge|lt|gt|ne)(?![A-Za-z])")
-_SLIP = re.compile(r"\d\s+\d|\d'|\d\s*/\s*\d+\s*(?:[A-Za-z(]|\\(?!cdot|times|div|circ)[a-z])")
-"""Digits apart, primes behind digits, and ``1/2x``: read in one way by a parser, in two by people."""
+_WORD = re.compile(r"(?<![A-Za-z\\])[A-Za-z]{4,}")
+_SLIP = re.compile(r"(?<!_)\d\s+\d|\d'|\d\s*/\s*\d+\s*(?:[A-Za-z(]|\\(?!cdot|times|div|circ)[a-z])")
+"""Digits apart, primes behind digits, and ``1/2x``: a parser reads them in one of two ways."""
 _GROUPS = re.compile(r"\\(?:begin|end|mathbb)\s*\{[^{}]*\}")
 _DANGLING = re.compile(r"(?:[-+*/=<>^_&]|\\(?:cdot|times|div|pm|le|ge|cup|in|frac|sqrt))\s*$")
 
@@ -174,6 +175,8 @@ def _parse(text: str) -> Any:
 def _whole(text: str, expression: Any) -> bool:
     """Whether nothing of a text was left unread: unknown commands, words, open operators."""
     if _DANGLING.search(text) or text.count("{") != text.count("}") or _SLIP.search(text):
+        return False
+    if _WORD.search(_GROUPS.sub(" ", text)):  # a word is no product of letters
         return False
     if any(name not in _COMMANDS for name in _COMMAND.findall(text)):
         return False

@@ -31,7 +31,8 @@ _FIGURE = re.compile(
     re.IGNORECASE,
 )
 _DRAWN = re.compile(
-    r"[\[<]/?asy[\]>]|\\begin\{(?:tikz|array|tabular|picture|asy|[a-z]?matrix|align)|\\includegraphics"
+    r"[\[<]/?asy[\]>]|\\begin\{(?:tikz|array|tabular|picture|asy|[a-z]?matrix|align)"
+    r"|\\includegraphics"
     r"|!\[|<img|https?://|\n\s*\|.*\||(?:\d+\s*[|&]\s*){2}",
 )
 _SAID = re.compile(
@@ -52,7 +53,8 @@ _ANGLES = re.compile(
     re.IGNORECASE,
 )
 _CHANCE = re.compile(
-    r"(?<!what is )\bthe\s+probability\s+of\s+[^.?,]{1,60}?\bis\s+\$?(\\frac\{\d+\}\{\d+\}|\d+/\d+|\d+(?:\.\d+)?)"
+    r"(?<!what is )\bthe\s+probability\s+of\s+[^.?,]{1,60}?\bis\s+\$?(\\frac\{\d+\}\{\d+\}"
+    r"|\d+/\d+|\d+(?:\.\d+)?)"
     r"\$?(?!\s*(?:%|\\%|percent|times|more|less|[\\^*/+\d]))",
     re.IGNORECASE,
 )

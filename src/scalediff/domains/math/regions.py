@@ -1,4 +1,4 @@
-r"""Sets of real numbers: intervals, their unions, inequalities in one variable, all numbers but some.
+r"""Sets of real numbers: intervals, unions of them, inequalities in one variable, all but some.
 
 ``x > 3``, ``(3, \infty)`` and ``\{x \mid x > 3\}`` are one region. Ends stay texts here, so that
 whoever compares regions can compare ends of any kind.
@@ -44,7 +44,8 @@ _BUILT = re.compile(
     r"\\\{\s*([A-Za-z])\s*(?:\\in\s*\\mathbb\s*\{?R\}?\s*)?(?:\\mid|\||:)\s*(.*?)\s*\\\}"
 )
 _EXCEPT = re.compile(
-    r"(?:[A-Za-z]\s*\\in\s*)?\\mathbb\s*\{?R\}?\s*,\s*(?=[A-Za-z]\s*\\ne)|[A-Za-z]\s*\\in\s*(?=\\mathbb)"
+    r"(?:[A-Za-z]\s*\\in\s*)?\\mathbb\s*\{?R\}?\s*,\s*(?=[A-Za-z]\s*\\ne)"
+    r"|[A-Za-z]\s*\\in\s*(?=\\mathbb)"
 )
 
 
@@ -79,8 +80,9 @@ def read_region(text: str) -> Region | None:
     if (parts := split_top(text, _CUP)) and len(parts) > 1:
         found = [read_interval(part) for part in parts]
         return tuple(i for i in found if i) if all(found) else None
-    if (interval := read_interval(text)) and ABOVE in (interval.high, interval.low.lstrip("-+")):
-        return (interval,)
+    if interval := read_interval(text):
+        endless = ABOVE in (interval.high, interval.low.lstrip("-+"))
+        return (interval,) if endless or text[0] == "]" or text[-1] == "[" else None
     if not _RELATION.search(text):
         return None
     related = _related(text)
@@ -101,7 +103,7 @@ def read_interval(text: str) -> Interval | None:
 
 
 def _related(text: str) -> tuple[str, Region] | None:
-    """Variable and region of inequalities: one chain, or several joined by *or*, that all speak of one variable."""
+    """Variable and region of inequalities: one chain, or several joined by *or*."""
     parts = split_top(text, _OR)
     if not parts or not all(parts):
         return None
@@ -117,12 +119,12 @@ def _related(text: str) -> tuple[str, Region] | None:
         names.add(name)
         found += region
         holes += [hole] if hole else []
-    if len(names) != 1 or (joined_by_comma and not len(holes) == len(parts)):
+    if len(names) != 1 or (joined_by_comma and len(holes) != len(parts)):
         return None  # x > 1, y < 2; or x > 1, x < 5, which may mean both
-    region = _all_but(holes) if holes and len(holes) == len(parts) else tuple(found)
-    if region is None or (holes and len(holes) < len(parts)):
+    if holes and len(holes) < len(parts):
         return None
-    return names.pop(), region
+    whole = _all_but(holes) if holes else tuple(found)
+    return None if whole is None else (names.pop(), whole)
 
 
 def _chain(text: str) -> tuple[str, Region, str] | None:

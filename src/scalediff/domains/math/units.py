@@ -1,7 +1,7 @@
 """Units: what they measure, and how many of one make another.
 
-``convert("minute", "hour")`` is 1/60. Units of different kinds have no ratio and are another answer;
-words that are no known unit (``apple``) say nothing.
+``convert("minute", "hour")`` is 1/60. Units of different kinds have no ratio and are another
+answer; words that are no known unit (``apple``) say nothing.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ CASES = [
     ("answer = 9", "9"),
     (r"Answer: $\frac{1}{2}$.", r"\frac{1}{2}"),
     ("The final answer is $18.", "$18"),
-    ("So the answer is $3.50 per day.", "$3.50 per day"),
+    ("So the answer is $3.50 per day.", "$3.50"),
     ("The answer is:\n\n$$5$$", "5"),
     ("The answer is:\n$$\n\\frac{1}{2}\n$$\nDone.", r"\frac{1}{2}"),
     ("The answer to the problem is 42.", "42"),

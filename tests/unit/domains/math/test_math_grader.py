@@ -48,7 +48,7 @@ EXACT = [
     (r"\sqrt{16}", "4", "right"),
     (r"10^{-20}", "10^{-30}", "wrong"),
     (r"\frac{1}{2004!}", r"\frac{1}{2006!}", "wrong"),
-    ("5!!", "15", None),
+    ("5!!", "15", "right"),
     ("-2^2", "-4", "right"),
     # units, money, percent, degrees
     (r"18\text{ dollars}", "18", "right"),
@@ -62,13 +62,15 @@ EXACT = [
     (r"25\%", "0.25", "right"),
     (r"25\%", "0.5", "wrong"),
     ("5 cm", "5 centimeters", "right"),
-    ("5 cm", "5 m", None),
-    ("5 cm", r"5\text{ meters}", "undecided"),
+    ("5 cm", "5 m", "wrong"),
+    ("5 cm", r"5\text{ meters}", "wrong"),
+    ("500 cm", r"5\text{ meters}", "right"),
+    ("5 apples", "5 pears", "undecided"),
     (r"6\text{ cm}^2", "6", "right"),
     ("2 million", "2000000", "right"),
     ("2 million", "2", "undecided"),
-    ("5 x", "5", None),
-    ("5xy", "5", None),
+    ("5 x", "5", "wrong"),
+    ("5xy", "5", "wrong"),
     ("4 or 5", "4", "wrong"),
     # names
     ("x = 5", "5", "right"),
@@ -111,16 +113,17 @@ EXACT = [
     ("two", "2", "right"),
     ("Evelyn", "5", "wrong"),
     ("none", "0", "undecided"),
-    ("a right triangle", "right triangle", "undecided"),
+    ("a right triangle", "right triangle", "right"),
+    ("right triangle", "triangle", "undecided"),
     # the same text needs no algebra, however hostile
     (r"5^{5^{5^{5^5}}}", r"5^{5^{5^{5^5}}}", "right"),
     (r"2\sqrt{3}", r"2\sqrt3", "right"),
     ("4210_5", "4210_{5}", "right"),
-    (r"\frac{9}{\sqrt{23}}", r"\frac{9\sqrt{23}}{23}", None),
+    (r"\frac{9}{\sqrt{23}}", r"\frac{9\sqrt{23}}{23}", "right"),
     # no division by zero, no unreasonable number, no deep recursion
     ("1/0", "1", None),
-    ("(10^9)!", "3", None),
-    ("9^{9^{9^9}}", "2", None),
+    ("(10^9)!", "3", "undecided"),
+    ("9^{9^{9^9}}", "2", "undecided"),
     ("(" * 500 + "1" + ")" * 500, "1", None),
     ("2" + "^2" * 400, "2", None),
     ("", "5", "wrong"),
@@ -136,7 +139,7 @@ SYMBOLIC = [
     ("2n", "2", "wrong"),
     ("x^2", "x^3", "wrong"),
     ("3R^2", "3 R^{2}", "right"),
-    ("R-r", "0", "undecided"),
+    ("R-r", "0", "wrong"),
     ("3+4i", "4i+3", "right"),
     (r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", r"\begin{bmatrix}1&2\\3&4\end{bmatrix}", "right"),
     (r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", r"\begin{pmatrix}1&2\\3&5\end{pmatrix}", "wrong"),
@@ -152,7 +155,7 @@ SYMBOLIC = [
     (r"(10^9)!", r"(10^9)!+1", "undecided"),
     (r"\cos(\pi n)", "(-1)^n", "undecided"),
     (r"k\pi", r"n\pi", "undecided"),
-    (r"x\ge 3", r"(3,\infty)", "undecided"),
+    (r"x\ge 3", r"(3,\infty)", "wrong"),
     # no mathematics at all
     (r"\undefined{\&}", r"\sqrt{2}", "undecided"),
     (r"__import__('os').system('exit')", r"\sqrt{2}", "undecided"),
@@ -187,12 +190,15 @@ def test_symbolic_comparison(symbolic_verdicts, i):
 def test_a_pair_that_never_ends_is_undecided_and_delays_no_other():
     async def grade():
         grader = Grader(seconds=1.0, workers=1)
-        hang = (r"5^{5^{5^5}}", r"5^{5^{5^6}}")
+        hang = (r"x^{5^{5^{5^5}}}", r"x^{5^{5^{5^6}}}")
         try:
             verdicts = await asyncio.gather(
                 grader.grade_pair(*hang),
                 grader.grade_pair(*hang),
-                *(grader.grade_pair(rf"{n}\sqrt{{3}}", rf"\sqrt{{{3 * n * n}}}") for n in (2, 3)),
+                *(
+                    grader.grade_pair(rf"\sum_{{k=1}}^{{{n}}} k", str(n * (n + 1) // 2))
+                    for n in (8, 9)
+                ),
             )
             return verdicts, len(grader._known)
         finally:
@@ -225,7 +231,7 @@ def test_processes_that_do_not_start_are_an_error_and_never_a_verdict(monkeypatc
 
     async def grade():
         try:
-            return await grader.grade_pair(r"2\sqrt{3}", r"\sqrt{12}")
+            return await grader.grade_pair(r"\sum_{k=1}^{3} k", "6")
         finally:
             await grader.close()
 
