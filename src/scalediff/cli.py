@@ -221,12 +221,21 @@ def filter_(
     problem_column: Problem = None,
     response_column: Response = None,
     yes: Yes = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Only say what each threshold would drop.")
+    ] = False,
 ) -> None:
     """Incomplete, looping, unconfirmed and too easy rows leave; takes attempts made elsewhere."""
     values = locals() | {
         "sources": {"attempts": True, "need_attempts": True, "response_column": response_column}
     }
-    _command("filter", "filter", inputs, out, None, {}, values, plan_model=student)
+    command = _command_of("filter", "filter", inputs, out, None, {"student": student}, values)
+    if explain:
+        from scalediff.explain import explain as say
+
+        say(command)
+        return
+    _run(command, values)
 
 
 @app.command()
@@ -298,26 +307,43 @@ def _command(
     model: str | None,
     settings: dict[str, Any],
     values: dict[str, Any],
-    plan_model: str | None = None,
 ) -> Any:
     """Run one command; ``values`` are its options as given."""
-    from scalediff.commands import Command, run_command
+    return _run(_command_of(name, stage, inputs, out, model, settings, values), values)
 
-    settings = {name: value for name, value in settings.items() if value is not None}
-    if stage == "filter":
-        settings["student"] = plan_model  # none given: the student's filter is left out
+
+def _run(command: Any, values: dict[str, Any]) -> Any:
+    from scalediff.commands import run_command
+
+    return run_command(command, confirm(bool(values.get("yes"))))
+
+
+def _command_of(
+    name: str,
+    stage: str,
+    inputs: list[str],
+    out: Path,
+    model: str | None,
+    settings: dict[str, Any],
+    values: dict[str, Any],
+) -> Any:
+    """What a command with its options as given means."""
+    from scalediff.commands import Command
+
+    # the filter without a student leaves the student's part out: null says so
+    kept = {n: value for n, value in settings.items() if value is not None or n == "student"}
     reading = dict(values.get("sources") or {})
     if values.get("strict"):
         reading["strict"] = True
     if values.get("problem_column"):
         reading["problem_column"] = values["problem_column"]
-    command = Command(
+    return Command(
         name=name,
         stage=stage,
         inputs=inputs,
         out=out,
         model=model,
-        settings=settings,
+        settings=kept,
         sources=reading,
         against=values.get("against") or (),
         domain=values["domain"],
@@ -325,7 +351,6 @@ def _command(
         overrides=values.get("overrides") or (),
         engine=_pairs(values.get("engine") or []),
     )
-    return run_command(command, confirm(bool(values.get("yes"))))
 
 
 def _pairs(texts: list[str]) -> dict[str, Any]:

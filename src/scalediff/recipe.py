@@ -362,4 +362,5 @@ def _explain(error: ValidationError, where: str, model: type[BaseModel]) -> str:
         known = [*model.model_fields, *StepSpec.model_fields]
         hint = _nearest(name, known) or f"; it has {', '.join(model.model_fields)}"
         return f"{where}: unknown setting {path!r}{hint}"
-    return f"{where}: {path} = {fault.get('input')!r}: {fault['msg'].lower()}"
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"{where}: {path} = {fault.get('input')!r}: {message[:1].lower()}{message[1:]}"

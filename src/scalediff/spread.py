@@ -17,7 +17,7 @@ from scalediff.core.domain import Domain
 POOL_FROM = 10_000
 """Items from which processes are worth starting."""
 
-_CHUNK = 200
+_CHUNK = 500
 
 Work = Callable[[Any, Domain], Any]
 

@@ -23,7 +23,7 @@ REASONS: dict[str, str] = {
     "proof": "asks for a proof, which has no final answer to check",
     "multi_part": "asks several questions, so that no one answer is its answer",
     "ill_posed": "has no answer as it stands (undefined symbol, missing figure, contradiction)",
-    "wrong_language": "the text is in a language that the recipe does not allow",
+    "wrong_language": "the text (or every attempt) is in a language that is not allowed",
     "duplicate": "an earlier row of the same set has the same or nearly the same text",
     "copy_of_source": "the same or nearly the same text is among the sources",
     "contaminated": "the same or nearly the same text is in a benchmark",
@@ -36,6 +36,7 @@ REASONS: dict[str, str] = {
     "looping": "every attempt repeats itself",
     "empty_thinking": "every attempt has an empty thought",
     "too_short": "every attempt is shorter than the recipe allows",
+    "too_long": "every attempt is longer than the recipe allows",
     "conflicting_answers": "every attempt gives several answers that disagree",
     # decide
     "too_easy": "the student's answer agrees with the teacher's",

@@ -5,7 +5,8 @@ In: attempts of one role with their texts. Out: ``rejected`` (a reason code) and
 leaves when no attempt of the role is left, with the first attempt's reason.
 
 The paper drops malformed responses by rules but states neither the rules nor their thresholds; the
-ones here are ours: cut off, empty thought, no answer, looping, too short, answers that conflict.
+ones here are ours: cut off, empty thought, no answer, wrong language, looping, too short, too long,
+answers that conflict. ``scalediff filter --explain`` says what each threshold would drop.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from scalediff.core.domain import Domain
 from scalediff.core.records import Drop, Row, attempts_of
 from scalediff.core.stage import Config, RowStage
+from scalediff.text.language import check_languages, foreign, scripts
 from scalediff.text.normalise import normalise
 from scalediff.text.repetition import loop
 
@@ -37,6 +39,14 @@ class RulesConfig(Config):
     ``reasoning`` is null) is not judged by it. Ours."""
     min_tokens: int = Field(default=0, ge=0)
     """Reject attempts with fewer sampled tokens; 0 judges none. Ours."""
+    max_tokens: int | None = Field(default=None, ge=1)
+    """Reject attempts with more sampled tokens; null judges none. The paper names verbosity as a
+    ground for leaving a response out, without a number."""
+    languages: list[str] = []
+    """Languages that thought and content may be in (codes such as ``en``); empty allows all."""
+    max_foreign_share: float = Field(default=0.2, gt=0, le=1)
+    """Share of letters that may be in scripts in which the problem has none (a thought that
+    switches from English to Chinese). Ours."""
     loop_repeats: int = Field(default=4, ge=2)
     """A stretch of text repeated so many times in a row is a loop. Ours."""
     loop_tokens: int = Field(default=120, ge=1)
@@ -48,11 +58,18 @@ class RulesConfig(Config):
     drop: bool = True
     """Drop rows without a usable attempt; false only marks the attempts."""
 
+    @field_validator("languages")
+    @classmethod
+    def _known(cls, languages: list[str]) -> list[str]:
+        check_languages(languages)
+        return languages
+
 
 class Rules(RowStage):
     """Judges attempts, pure and free."""
 
     name = "rules"
+    version = "2"
     adds = ("attempts",)
     reads_texts = True
     Config = RulesConfig
@@ -62,7 +79,8 @@ class Rules(RowStage):
         """The marks of the attempts that break a rule, or a drop where no attempt is left."""
         role = self.config.role
         attempts = attempts_of(row, role, usable=True)
-        verdicts = [(attempt, self._judge(attempt, domain)) for attempt in attempts]
+        problem = str(row.get("problem") or "")
+        verdicts = [(attempt, self.judge(attempt, problem, domain)) for attempt in attempts]
         broken = [(attempt, drop) for attempt, drop in verdicts if drop is not None]
         if self.config.drop and len(broken) == len(attempts):
             return self._leaves(row, broken)
@@ -85,7 +103,7 @@ class Rules(RowStage):
             return drop or Drop(attempt["rejected"], attempt.get("rejected_evidence") or "")
         return Drop("no_answer", f"the row has no attempt of the role {self.config.role!r}")
 
-    def _judge(self, attempt: dict[str, Any], domain: Domain) -> Drop | None:
+    def judge(self, attempt: dict[str, Any], problem: str, domain: Domain) -> Drop | None:
         """The first rule that an attempt breaks."""
         config = self.config
         reasoning, content = attempt.get("reasoning"), attempt.get("content") or ""
@@ -99,11 +117,28 @@ class Rules(RowStage):
         if attempt.get("answer") is None:
             return Drop("no_answer", f"content ends: {_tail(content)!r}")
         for text in (reasoning or "", content):
+            if other := self._foreign(text, problem):
+                return Drop("wrong_language", other)
             if evidence := self._loop(text):
                 return Drop("looping", evidence)
         if num_tokens is not None and num_tokens < config.min_tokens:
             return Drop("too_short", f"{num_tokens} tokens < {config.min_tokens}")
+        if num_tokens is not None and num_tokens > (config.max_tokens or num_tokens):
+            return Drop("too_long", f"{num_tokens} tokens > {config.max_tokens}")
         return self._conflict(content, domain)
+
+    def _foreign(self, text: str, problem: str) -> str:
+        """What shows that a text is in another language or script than it should be."""
+        if self.config.languages and (evidence := foreign(text, self.config.languages)):
+            return evidence
+        if text.isascii():
+            return ""
+        own, found = scripts(problem), scripts(text)
+        away = {name: n for name, n in found.items() if name not in own and name != "Latin"}
+        if not own or sum(away.values()) <= self.config.max_foreign_share * found.total():
+            return ""
+        script, n = max(away.items(), key=lambda item: item[1])
+        return f"{n / found.total():.0%} of its letters are {script}, of the problem's none"
 
     def _loop(self, text: str) -> str | None:
         return loop(

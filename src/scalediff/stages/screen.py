@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from scalediff.core.domain import Domain
 from scalediff.core.errors import InputError, RecipeError
@@ -69,6 +69,12 @@ class ScreenConfig(Config):
     embedding_similarity: float = Field(default=0.85, gt=0, le=1)
     """Cosine similarity from which two problems with the same numbers mean the same. Ours."""
 
+    @field_validator("languages")
+    @classmethod
+    def _known(cls, languages: list[str]) -> list[str]:
+        check_languages(languages)
+        return languages
+
 
 @dataclass(frozen=True)
 class _Look:
@@ -83,8 +89,9 @@ class _Look:
         if drop is not None:
             return row["key"], drop, None, None
         text = self.prepared(row["problem"])
-        leak = self.benchmarks.find(row["problem"], text.joined.split(" "))
-        return row["key"], None, text, leak
+        if not len(self.benchmarks):
+            return row["key"], None, text, None
+        return row["key"], None, text, self.benchmarks.find(row["problem"], text.joined.split(" "))
 
     def prepared(self, problem: str) -> Prepared:
         config = self.config
@@ -135,9 +142,7 @@ class Screen(SetStage):
 
         Raises:
             InputError: A benchmark is unknown, cannot be read or holds no problem.
-            RecipeError: A language is not known.
         """
-        check_languages(self.config.languages)
         problems = list(self._benchmarks(ctx.domain))
         benchmarks = Benchmarks(
             self.config.contamination_share, self.config.contamination_max_sharing

@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from scalediff.text.ngrams import jaccard, mathematics, ngrams, tokens
 
@@ -40,9 +40,8 @@ _CROWD = 12
 """Texts of one shelf that are compared one by one; a comparison costs as much as a MinHash."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A text made ready for comparing; cheap to send between processes.
+class Prepared(NamedTuple):
+    """A text made ready for comparing; a tuple, since millions go between processes.
 
     Attributes:
         joined: Its tokens joined by spaces; equal for exact duplicates.

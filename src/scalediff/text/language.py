@@ -12,8 +12,6 @@ from collections import Counter
 from collections.abc import Sequence
 from difflib import get_close_matches
 
-from scalediff.core.errors import RecipeError
-
 _SCRIPTS: dict[str, str] = {
     "Han": "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff",
     "Kana": "\u3040-\u30ff",
@@ -63,15 +61,13 @@ def check_languages(languages: Sequence[str]) -> None:
     """Refuse a language that cannot be told.
 
     Raises:
-        RecipeError: A code is not known; the message names the nearest.
+        ValueError: A code is not known; the message names the nearest.
     """
     for language in languages:
         if language not in LANGUAGES:
             near = get_close_matches(language, LANGUAGES, n=1, cutoff=0.3)
             hint = f"did you mean {near[0]}? " if near else ""
-            raise RecipeError(
-                f"languages: {language!r} is not known; {hint}there are {', '.join(LANGUAGES)}"
-            )
+            raise ValueError(f"{language!r} is not known; {hint}there are {', '.join(LANGUAGES)}")
 
 
 def scripts(text: str) -> Counter[str]:

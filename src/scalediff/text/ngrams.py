@@ -43,6 +43,7 @@ fifty sixty seventy eighty ninety hundred thousand million
 """
 _TURNING = frozenset(_TURNING_WORDS.split())
 """Words that turn the answer when one stands for another."""
+_COUNTED = _OPERATORS | _TURNING
 
 
 def split_tokens(text: str) -> list[str]:
@@ -91,13 +92,17 @@ def mathematics(words: Sequence[str]) -> tuple[str, ...]:
         ('=', '3', '+', '12')
     """
     return tuple(
-        word
-        for word in words
-        if word[0].isdigit()
-        or word in _OPERATORS
-        or word in _TURNING
-        or (word[0] == "\\" and word not in _LOOKS)
+        [
+            word
+            for word in words
+            if word in _COUNTED
+            or (not word[0].isalpha() and (word[0].isdigit() or _is_command(word)))
+        ]
     )
+
+
+def _is_command(word: str) -> bool:
+    return word[0] == "\\" and word not in _LOOKS
 
 
 def jaccard(a: set[str], b: set[str]) -> float:

@@ -1,15 +1,20 @@
 """Whether a text has run into a loop, in time linear in its length.
 
-Two signs, each with evidence for people:
+Three signs, each with evidence for people:
 
 * a **run**: the same stretch of tokens again and again without a gap. A stretch with a word in it
-  is a loop from ``min_repeats`` times and ``min_run`` tokens; one of numbers and symbols alone only
-  from ``min_symbol_run`` tokens, since sums, tables and matrices of equal entries are healthy.
+  is a loop from ``min_repeats`` times and ``min_run`` tokens, a formula from twice as many; one of
+  few numbers and symbols only from ``min_symbol_run`` tokens, since sums, tables and matrices of
+  equal entries are healthy.
+* a **counting run**: the same stretch but for its numbers, which are few in it ("attempt 7 failed,
+  so let me try once more"). Healthy enumerations have numbers in every clause.
 * **stale** text: most of its 20-grams hold a word and stood in it before. It finds loops that
   change a word each time round. Long arithmetic stays far below: its steps differ in their numbers.
 
-The paper names repetition as a ground for leaving a response out but gives no detector; the
-defaults here are ours. A loop that only counts up ("Wait, 23. Wait, 24.") is not found: healthy
+Whatever loops repeats many 12-grams, so a healthy text is done after counting those. The paper
+names repetition as a ground for leaving a response out but gives no detector; the defaults here are
+ours.
+A loop that says little but a number that counts up ("Wait, 23. Wait, 24.") is not found: healthy
 enumerations look the same.
 """
 
@@ -18,10 +23,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from scalediff.text.ngrams import split_tokens
-
-_LONG_TOKEN = re.compile(r"\S{64,}")
+_TOKEN = re.compile(r"\\?[^\W_]+|[^\w\s]|_")
+"""Coarser than the tokens of ``ngrams``, and faster: a thought has tens of thousands of them."""
+_LONG = 64
+"""Characters from which a token is a loop without spaces."""
 _SEED_GRAM = 4
+_VARIED = 12
+"""Different tokens that make a stretch of symbols a formula rather than a row of a table."""
+_COUNT_GRAM = 12
+_COUNTED_NUMBERS = 0.08
+"""Numbers are at most this share of the tokens of a counting run."""
 _STALE_GRAM = 20
 
 
@@ -51,7 +62,17 @@ def loop(
         True
     """
     words = _tokens(text)
+    least = _fewest_repeats(min_repeats, min_run)
+    exact = _repeated(words)
+    # of a counting run the words alone repeat; they are at least half of what is not a symbol
+    counting = _repeated([word for word in words if _is_word(word)]) >= least / 2
+    if exact < least and not counting:
+        return None
     found = _longest_run(words, min_repeats, min_run, min_symbol_run)
+    if found is None and counting:
+        masked = ["#" if word[0].isdigit() else word for word in words]
+        found = _counting_run(masked, min_repeats, 2 * min_run)
+        words = words if found is None else masked
     if found is not None:
         start, period, length = found
         sample = " ".join(words[start : start + min(period, 20)])
@@ -62,12 +83,43 @@ def loop(
     return f"{share:.0%} of its 20-grams stood before: {sample!r}" if share > max_stale else None
 
 
+def _fewest_repeats(min_repeats: int, min_run: int) -> float:
+    """How many 12-grams a run repeats at least.
+
+    A run of L tokens with period p repeats L - p - 11, and p is at most L / min_repeats.
+    """
+    return max(1.0, min_run - min_run / min_repeats - _COUNT_GRAM)
+
+
+def _repeated(words: list[str]) -> int:
+    """How many 12-grams occur again."""
+    total = len(words) - _COUNT_GRAM + 1
+    if total < 1:
+        return 0
+    return total - len(set(zip(*(words[k:] for k in range(_COUNT_GRAM)), strict=False)))
+
+
+def _counting_run(
+    masked: Sequence[str], min_repeats: int, min_run: int
+) -> tuple[int, int, int] | None:
+    """Start, period and length of the longest run that repeats but for a few numbers."""
+    best = (0, 0, 0)
+    for start, period, length in _runs(masked):
+        if length < max(min_run, min_repeats * period, best[2] + 1):
+            continue
+        stretch = masked[start : start + period]
+        numbers = stretch.count("#")
+        if 0 < numbers <= _COUNTED_NUMBERS * period and any(_is_word(word) for word in stretch):
+            best = (start, period, length)
+    return best if best[2] else None
+
+
 def _tokens(text: str) -> list[str]:
     """Tokens, where very long ones (a loop without spaces) fall into characters."""
-    words: list[str] = []
-    for word in split_tokens(text):
-        words.extend(word if _LONG_TOKEN.match(word) else (word,))
-    return words
+    words = _TOKEN.findall(text)
+    if not words or max(map(len, words)) < _LONG:
+        return words
+    return [part for word in words for part in (word if len(word) >= _LONG else (word,))]
 
 
 def _longest_run(
@@ -79,7 +131,8 @@ def _longest_run(
         if length < max(min_run, min_repeats * period, best[2] + 1):
             continue
         stretch = words[start : start + period]
-        if length >= min_symbol_run or any(_is_word(word) for word in stretch):
+        varied = length >= 2 * min_run and len(set(stretch)) >= _VARIED
+        if length >= min_symbol_run or varied or any(_is_word(word) for word in stretch):
             best = (start, period, length)
     return best if best[2] else None
 
@@ -92,14 +145,14 @@ def _runs(words: Sequence[str]) -> Iterator[tuple[int, int, int]]:
     """
     last: dict[tuple[str, ...], int] = {}
     period = start = 0
-    for i, word in enumerate(words):
-        if period and word != words[i - period]:
+    shifted = [words[k:] for k in range(_SEED_GRAM)]
+    for i, gram in enumerate(zip(*shifted, strict=False), start=_SEED_GRAM - 1):
+        if period and gram[-1] != words[i - period]:
             yield start, period, i - start
             period = 0
-        gram = tuple(words[max(0, i - _SEED_GRAM + 1) : i + 1])
         if not period and gram in last:
             period = i - last[gram]
-            start = last[gram] - len(gram) + 1
+            start = last[gram] - _SEED_GRAM + 1
         last[gram] = i
     if period:
         yield start, period, len(words) - start
@@ -113,15 +166,12 @@ def _stale(words: Sequence[str]) -> tuple[float, str]:
     """Share of 20-grams with a word that occurred before, and the longest stretch's beginning."""
     seen: set[tuple[str, ...]] = set()
     num_stale = stretch = longest = at = 0
-    last_word = -_STALE_GRAM
-    total = len(words) - _STALE_GRAM + 1
-    for end, word in enumerate(words):
-        if _is_word(word):
-            last_word = end
-        i = end - _STALE_GRAM + 1
-        if i < 0:
-            continue
-        gram = tuple(words[i : end + 1])
+    worded = [_is_word(word) for word in words]
+    last_word = max((i for i in range(_STALE_GRAM - 1) if worded[i]), default=-1)
+    shifted = [words[k:] for k in range(_STALE_GRAM)]
+    for i, gram in enumerate(zip(*shifted, strict=False)):
+        if worded[i + _STALE_GRAM - 1]:
+            last_word = i + _STALE_GRAM - 1
         if gram in seen and last_word >= i:
             num_stale += 1
             stretch += 1
@@ -130,4 +180,5 @@ def _stale(words: Sequence[str]) -> tuple[float, str]:
         else:
             stretch = 0
             seen.add(gram)
+    total = len(words) - _STALE_GRAM + 1
     return num_stale / total, " ".join(words[at : at + _STALE_GRAM])

@@ -54,6 +54,13 @@ def test_a_run_is_told_with_its_count_and_words():
         "求值" * 600,
         "a\n" * 1500,
         "x" * 100_000,
+        r"$$x = \frac{-b \pm \sqrt{b^2 - 4ac}}{2a} = \frac{3 \pm \sqrt{17}}{4}$$" * 12,
+        OPENING
+        + "".join(
+            "Hmm, wait, that is not right, so let me try once more from the beginning and be "
+            f"careful with the signs this time, since attempt {n} failed. "
+            for n in range(30)
+        ),
     ],
 )
 def test_loops_of_other_shapes(text):
