@@ -280,12 +280,13 @@ def _expand(file: RecipeFile, steps: Steps) -> Recipe:
     flat: Steps = {}
     aliases: dict[str, str] = {}
     for name, step in steps.items():
+        if step.stage in PLANS:  # a plan may use another's settings: each is told of its own
+            _validate(PLANS[step.stage][0], step, name)
+    for name, step in steps.items():
         inputs = tuple(aliases.get(i, i) for i in step.inputs)
         step = replace(step, inputs=inputs)
         if step.stage in PLANS:
-            config, expand = PLANS[step.stage]
-            _validate(config, step, name)
-            made, aliases[name] = expand(name, step, flat)
+            made, aliases[name] = PLANS[step.stage][1](name, step, flat)
             flat.update(made)
         elif step.stage in STAGES:
             flat[name] = step

@@ -41,6 +41,16 @@ COLUMNS: dict[str, pa.DataType] = {
     "confidence": _REAL,
     "num_agree": _WHOLE,
     "num_counted": _WHOLE,
+    "num_graded": _WHOLE,
+    "num_undecided": _WHOLE,
+    "p_right": _REAL,
+    "student_outcome": _TEXT,
+    # screen
+    "twin_of": _TEXT,
+    # canaries
+    "hidden_gold": _TEXT,
+    "canary_verdict": _TEXT,
+    "canary_reason": _TEXT,
     "solution_index": _WHOLE,
     "review": _FLAG,
     # assemble, tally

@@ -197,7 +197,64 @@ def quality_view(summary: Json) -> View:
         "well_posed": percent(part(summary, "oracle", "well_posed_share")),
         "canaries": None if canaries is None else estimate(canaries, "share"),
         "num_canaries": whole((canaries or {}).get("n")),
+        "blind_to": line(part(summary, "canaries", "blind_to"), 200),
+        "canaries_left": _canaries_left(summary),
+        "calibration": [_block_view(one) for one in records(_blocks(summary))],
+        "student": _student_outcomes(summary),
+        "memorised": _memorised(summary),
     }
+
+
+def _blocks(summary: Json) -> Any:
+    return part(summary, "canaries", "calibration")
+
+
+def _block_view(block: Json) -> View:
+    return {
+        "from": percent(part(block, "from"), 0),
+        "right": f"{whole(part(block, 'right'))} of {whole(part(block, 'n'))}",
+        "p": percent(part(block, "p_right")),
+        "interval": interval(block),
+    }
+
+
+def _canaries_left(summary: Json) -> str:
+    """Where the canaries went: ``200 = 140 kept + 12 in review + 48 dropped``."""
+    told = mapping(summary.get("canaries"))
+    if count(told.get("n")) is None:
+        return ""
+    dropped = counts(told.get("dropped"))
+    terms = f"{whole(told.get('kept'))} kept + {whole(told.get('review'))} in review"
+    reasons = ", ".join(f"{reason_name(reason)} {n:,}" for reason, n in dropped.items())
+    gone = f"{sum(dropped.values()):,} dropped" + (f" ({reasons})" if reasons else "")
+    return f"{whole(told.get('n'))} = {terms} + {gone}"
+
+
+_OUTCOMES = {
+    "right": "agrees with the teacher",
+    "wrong": "another answer",
+    "undecided": "the grader cannot tell",
+    "unfinished": "cut off",
+    "no_answer": "no answer",
+}
+
+
+def _student_outcomes(summary: Json) -> str:
+    """What the filter's student made of the problems, failures to finish apart."""
+    told = counts(summary.get("student_outcomes"))
+    return " · ".join(f"{_OUTCOMES[name]} {told[name]:,}" for name in _OUTCOMES if told.get(name))
+
+
+def _memorised(summary: Json) -> str:
+    """Copies of sources and benchmark problems in other numbers among the generated rows."""
+    rate = mapping(summary.get("memorisation"))
+    twins = count(summary.get("benchmark_twins"))
+    parts = []
+    if rate:
+        parts.append(f"copies of sources: {estimate(rate, 'share')} of {whole(rate.get('n'))}")
+    if twins:
+        parts.append(f"benchmark problems in other numbers (kept, in twin_of): {twins:,}")
+    return "; ".join(parts)
 
 
 def drops_view(summary: Json, samples: Json, anchors: dict[str, str]) -> list[View]:

@@ -100,7 +100,7 @@ class Figures:
         inputs = [self.seals[i] for i in entry["inputs"] if i in self.seals]
         if entry["stage"] == "assemble":
             return sum(seal["counts"]["out"] for seal in inputs)
-        if entry["stage"] == "train" or not inputs:  # has no rows; or rows are born here
+        if entry["stage"] in ("train", "sample") or not inputs:  # has no rows, or rows of its own
             return int(self.seals[name]["counts"]["in"])
         return int(inputs[0]["num_rows"])
 
@@ -273,6 +273,61 @@ class Figures:
                 found[name] = told
         return {"training": found} if found else {}
 
+    def screened(self) -> Summary:
+        """Copies of sources among the generated rows, and benchmark problems in other numbers."""
+        if "screen" not in self.tables:
+            return {}
+        counts = self.seals["screen"]["counts"]
+        copies = counts["dropped"].get("copy_of_source", 0)
+        known = ("duplicate", "copy_of_source", "contaminated")
+        n = counts["out"] + sum(counts["dropped"].get(reason, 0) for reason in known)
+        found: Summary = {}
+        if n and len(self.manifest["steps"]["screen"]["inputs"]) > 1:
+            share, low, high = wilson(copies, n)
+            found["memorisation"] = {"share": share, "low": low, "high": high, "n": n}
+        twins = sum(bool(row.get("twin_of")) for row in self.tables["screen"].added())
+        return found | {"benchmark_twins": twins}
+
+    def student(self) -> Summary:
+        """What the filter's student made of the problems; not to finish is no wrong answer."""
+        easy = self.tables.get("filter.easy")
+        if easy is None:
+            return {}
+        outcomes = Counter(row.get("student_outcome") for row in easy.added())
+        outcomes["right"] += self.seals["filter.easy"]["counts"]["dropped"].get("too_easy", 0)
+        return {"student_outcomes": {name: n for name, n in outcomes.most_common() if name}}
+
+    def canaries(self) -> Summary:
+        """Wrong labels among the kept canaries, and what each confidence is worth."""
+        table = self.tables.get("canaries.confirm")
+        if table is None:
+            return {}
+        kept: Counter[str] = Counter()
+        review = 0
+        for row in table.rows():
+            if row.get("review"):
+                review += 1
+            else:
+                kept[row["canary_verdict"]] += 1
+        dropped: Counter[str] = Counter()
+        for name in self.parts("canaries"):
+            dropped.update(self.seals[name]["counts"]["dropped"])
+        found: Summary = {
+            "n": self.seals["canaries.sample"]["counts"]["in"],
+            "kept": kept.total(),
+            "review": review,
+            "dropped": dict(dropped.most_common()),
+            "undecided": kept["undecided"],
+            "blind_to": "ill-posed problems, and problems unlike the sources",
+        }
+        n = kept["right"] + kept["wrong"]
+        if n:
+            share, low, high = wilson(kept["wrong"], n)
+            found["wrong_label_share"] = {"share": share, "low": low, "high": high, "n": n}
+        calibrate = self.tables.get("filter.calibrate")
+        blocks = read_json(calibrate.artefact("calibration.json")) if calibrate else None
+        return {"canaries": found | ({"calibration": blocks} if blocks else {})}
+
     def scores(self) -> Summary:
         """Scores of every evaluated model by benchmark, and the gains that the recipe compares."""
         scores: dict[str, Any] = {}
@@ -380,7 +435,8 @@ def summary_of(run: Run) -> Summary:
     """The whole summary of a run, finished or not."""
     figures = Figures(run)
     flow = _together(figures.head, figures.steps, figures.waterfall, figures.difficulty)
-    rest = _together(figures.cost, figures.training, figures.scores, figures.oracle)
+    checks = _together(figures.screened, figures.student, figures.canaries)
+    rest = checks | _together(figures.cost, figures.training, figures.scores, figures.oracle)
     summary = flow | rest
     return summary | {"warnings": warnings_of(summary)}
 

@@ -86,9 +86,15 @@ def _labels_line(summary: Json) -> str:
     if shown:
         factor = teacher_factor(summary)
         extra = f" ({factor:.1f}x the teacher's tokens)" if factor is not None else ""
-        return f"LABELS wrong or ill-posed: {', '.join(shown)}{extra}"
-    canaries = canary_share(summary)
-    if canaries is not None:
-        share = f"{percent(canaries['share'])} {interval(canaries)}".strip()
-        return f"LABELS wrong among rows with gold: {share}"
+        return f"LABELS wrong or ill-posed: {', '.join(shown)}{extra}{_canaries_text(summary)}"
+    if canary_share(summary) is not None:
+        return f"LABELS wrong{_canaries_text(summary).removeprefix(';')}"
     return "LABELS: how many are wrong is unknown (no oracle, no rows with gold on the way)"
+
+
+def _canaries_text(summary: Json) -> str:
+    canaries = canary_share(summary)
+    if canaries is None:
+        return ""
+    share = f"{percent(canaries['share'])} {interval(canaries)}".strip()
+    return f"; among canaries {share}"

@@ -18,6 +18,11 @@ UNKNOWN = "unknown"
 
 REASON_NAMES: dict[str, str] = {
     "malformed": "malformed",
+    "wrong_language": "another language",
+    "answer_given": "gives its answer away",
+    "proof": "asks for a proof",
+    "multi_part": "several questions",
+    "ill_posed": "ill-posed by its text",
     "duplicate": "duplicate",
     "copy_of_source": "copy of a source",
     "contaminated": "in a benchmark",
@@ -28,6 +33,7 @@ REASON_NAMES: dict[str, str] = {
     "looping": "looping",
     "empty_thinking": "empty thought",
     "too_short": "too short",
+    "too_long": "too long",
     "conflicting_answers": "conflicting answers",
     "too_easy": "student solves it",
     "disagreement": "teacher disagrees with itself",
@@ -39,7 +45,17 @@ REASON_NAMES: dict[str, str] = {
 """Reason code → its name for people; a code of a domain's own is shown as it is."""
 
 FAMILIES: dict[str, tuple[str, ...]] = {
-    "screen": ("malformed", "duplicate", "copy_of_source", "contaminated"),
+    "screen": (
+        "malformed",
+        "wrong_language",
+        "answer_given",
+        "proof",
+        "multi_part",
+        "ill_posed",
+        "duplicate",
+        "copy_of_source",
+        "contaminated",
+    ),
     "identify": ("simple",),
     "rules": (
         "attempt_failed",
@@ -48,6 +64,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "looping",
         "empty_thinking",
         "too_short",
+        "too_long",
         "conflicting_answers",
     ),
     "student": ("too_easy",),

@@ -1,11 +1,13 @@
 """The label: the answer that most of the teacher's attempts give, and how many.
 
-In: teacher attempts. Out: ``label``, ``confidence`` (the share of the attempts counted that give
-it; attempts without an answer, and those that a rule rejected, count against it), ``num_agree``,
-``num_counted``, ``num_undecided`` (attempts that the grader could neither put with the label nor
-keep apart from it) and ``solution_index`` (whose attempt becomes the solution). Equivalent forms
-are one answer; an undecided comparison keeps two answers apart. Where the row has gold, the label
-is the gold, the confidence is the share of attempts that match it, and gold is never overwritten.
+In: teacher attempts. Out: ``label``, ``confidence`` (``num_agree`` over ``num_graded``: the share
+of graded answers that give it), ``num_agree``, ``num_graded``, ``num_counted`` (all attempts),
+``num_undecided`` (attempts that the grader could neither put with the label nor keep apart from it)
+and ``solution_index`` (whose attempt becomes the solution). Equivalent forms are one answer. An
+attempt that was cut off, that a rule rejected or that the grader cannot compare with the label is
+no vote, neither for it nor against it: how many votes there are is for ``decide`` to judge. Where
+the row has gold, the label is the gold, the confidence is the share of graded answers that match
+it, and gold is never overwritten.
 
 The paper takes the single attempt's answer and checks nothing; that is the case of one attempt.
 """
@@ -40,8 +42,9 @@ class Agree(AsyncStage):
     """Awaits the domain's grader; pays nothing."""
 
     name = "agree"
-    version = "2"
-    adds = ("label", "confidence", "num_agree", "num_counted", "num_undecided", "solution_index")
+    version = "3"
+    adds = ("label", "confidence", "num_agree", "num_graded", "num_counted", "num_undecided",
+            "solution_index")  # fmt: skip
     Config = AgreeConfig
     config: AgreeConfig
 
@@ -56,13 +59,14 @@ class Agree(AsyncStage):
             cluster = _Cluster(gold)
             for attempt in voters:
                 await self._try(row, attempt, cluster, ctx, gold=True)
-            return self._outcome(cluster, len(everyone))
+            return self._outcome(cluster, len(voters), len(everyone))
         clusters: list[_Cluster] = []
         for attempt in voters:
             if not await self._joins_one(row, attempt, clusters, ctx):
                 clusters.append(_Cluster(attempt["answer"], [attempt]))
         # of equally large ones the one with the earliest attempt; the tie shows in the confidence
-        return self._outcome(max(clusters, key=lambda c: len(c.members)), len(everyone))
+        chosen = max(clusters, key=lambda c: len(c.members))
+        return self._outcome(chosen, len(voters), len(everyone))
 
     async def _joins_one(
         self, row: Row, attempt: dict[str, Any], clusters: list[_Cluster], ctx: Context
@@ -93,11 +97,13 @@ class Agree(AsyncStage):
         return value == "right"
 
     @staticmethod
-    def _outcome(cluster: _Cluster, counted: int) -> Row:
+    def _outcome(cluster: _Cluster, voters: int, counted: int) -> Row:
+        graded = voters - len(cluster.undecided)
         return {
             "label": cluster.answer,
-            "confidence": len(cluster.members) / counted,
+            "confidence": len(cluster.members) / graded if graded else 0.0,
             "num_agree": len(cluster.members),
+            "num_graded": graded,
             "num_counted": counted,
             "num_undecided": len(cluster.undecided),
             "solution_index": cluster.members[0]["sample_index"] if cluster.members else None,

@@ -24,6 +24,9 @@ class DecideConfig(Config):
     """Rows with a label below this confidence go to review, since hard problems live there; null
     keeps all. Gold is a label without doubt: a row whose gold some attempt matches is kept. Paper:
     no check."""
+    min_agree: int | None = Field(default=None, ge=1)
+    """Rows with fewer agreeing attempts go to review, since a share of one or two answers says
+    little; null asks for none. Paper: no check."""
     drop_below: float | None = Field(default=None, ge=0, le=1)
     """Rows without gold below this confidence are dropped; null drops none."""
     drop_wrong: bool = True
@@ -35,8 +38,8 @@ class Decide(RowStage):
     """One row, one decision, the first that applies."""
 
     name = "decide"
-    version = "2"
-    adds = ("review",)
+    version = "3"
+    adds = ("review", "student_outcome")
     Config = DecideConfig
     config: DecideConfig
 
@@ -45,22 +48,34 @@ class Decide(RowStage):
         config = self.config
         if config.drop_too_easy and (evidence := self._easy(row)):
             return Drop("too_easy", evidence)
+        outcome = self._judged(row)
+        if isinstance(outcome, Drop):
+            return outcome
+        told = student_outcome(row) if row.get("student_outcome") is None else None
+        return outcome | ({"student_outcome": told} if told else {})
+
+    def _judged(self, row: Row) -> Row | Drop:
+        """What the label's confidence means for the row."""
+        config = self.config
         confidence = row.get("confidence")
         if confidence is None:
             self._forbid_thresholds(row)
             return {}
         if gold_of(row) is not None:
             return self._with_gold(row)
-        votes = f"{row.get('num_agree')} of {row.get('num_counted')} attempts"
+        agree = row.get("num_agree") or 0
+        votes = f"{agree} of {row.get('num_graded')} graded attempts"
         if config.drop_below is not None and confidence < config.drop_below:
             return Drop("disagreement", f"{votes} agree, at least {config.drop_below:.0%} needed")
         if config.min_confidence is not None and confidence < config.min_confidence:
+            return {"review": True}
+        if config.min_agree is not None and agree < config.min_agree:
             return {"review": True}
         return {}
 
     def _forbid_thresholds(self, row: Row) -> None:
         """A threshold on what was never measured would keep everything in silence."""
-        for name in ("min_confidence", "drop_below"):
+        for name in ("min_confidence", "min_agree", "drop_below"):
             if getattr(self.config, name) is not None:
                 raise RecipeError(
                     f"decide: {name} needs the column confidence, which row {row.get('key')} has "
@@ -88,3 +103,21 @@ class Decide(RowStage):
         answer = next((a for a in teacher if a is not None), None)
         share = f" ({len(right)} of {len(decided)})" if len(decided) > 1 else ""
         return f"student {right[0].get('answer')}, teacher {answer}{share}"
+
+
+def student_outcome(row: Row) -> str | None:
+    """What the student made of the problem: None where it was not asked.
+
+    ``right`` (agrees with the teacher), ``wrong`` (another answer), ``undecided`` (the grader
+    cannot tell), ``unfinished`` (cut off) or ``no_answer``; of several attempts the first of these
+    that any of them is. A student that does not finish says nothing of the teacher's answer.
+    """
+    found = set()
+    for attempt in attempts_of(row, "student"):
+        if attempt.get("answer") is not None:
+            found.add(attempt.get("verdict"))
+        else:
+            ended = attempt.get("finish_reason") in (None, "stop")
+            found.add("no_answer" if ended else "unfinished")
+    order = ("right", "wrong", "undecided", "unfinished", "no_answer")
+    return next((outcome for outcome in order if outcome in found), None)

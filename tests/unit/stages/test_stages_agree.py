@@ -41,20 +41,21 @@ def agreed(row, domain=None):
 
 
 @pytest.mark.parametrize(
-    ("answers", "label", "agree", "index"),
+    ("answers", "label", "agree", "graded", "index"),
     [
-        (["4"], "4", 1, 0),
-        (["3", "4", "4", "5"], "4", 2, 1),
-        (["1/2", "7", "0.5", "0.5"], "1/2", 3, 0),
-        (["3", "4", "4", "3"], "3", 2, 0),
-        ([None, "4", None, "4"], "4", 2, 1),
+        (["4"], "4", 1, 1, 0),
+        (["3", "4", "4", "5"], "4", 2, 4, 1),
+        (["1/2", "7", "0.5", "0.5"], "1/2", 3, 4, 0),
+        (["3", "4", "4", "3"], "3", 2, 4, 0),
+        ([None, "4", None, "4"], "4", 2, 2, 1),
     ],
 )
-def test_the_largest_cluster_gives_the_label(answers, label, agree, index):
+def test_the_largest_cluster_gives_the_label(answers, label, agree, graded, index):
     assert agreed(row_of(*answers)) == {
         "label": label,
-        "confidence": agree / len(answers),
+        "confidence": agree / graded,
         "num_agree": agree,
+        "num_graded": graded,
         "num_counted": len(answers),
         "num_undecided": 0,
         "solution_index": index,
@@ -63,12 +64,14 @@ def test_the_largest_cluster_gives_the_label(answers, label, agree, index):
 
 def test_rejected_attempts_have_no_vote_but_count():
     added = agreed(row_of("4", "4", "5", "5", rejected={0, 1}))
-    assert (added["label"], added["confidence"], added["solution_index"]) == ("5", 0.5, 2)
+    assert (added["label"], added["confidence"], added["solution_index"]) == ("5", 1.0, 2)
+    assert (added["num_graded"], added["num_counted"]) == (2, 4)
 
 
 def test_undecided_is_not_the_same_but_is_remembered():
     added = agreed(row_of("4", "?", "4", "5"))
-    assert (added["num_agree"], added["num_undecided"], added["confidence"]) == (2, 1, 0.5)
+    assert (added["num_agree"], added["num_undecided"]) == (2, 1)
+    assert added["confidence"] == pytest.approx(2 / 3), "undecided is neither for nor against"
     # an attempt that finds its own cluster later is no longer in doubt
     both = agreed(row_of("4", "4", "?", "?", "?"))
     assert (both["label"], both["num_agree"]) == ("?", 3)
@@ -84,8 +87,9 @@ def test_gold_is_the_label_and_is_never_overwritten():
     added = agreed(row_of("5", "5", "0.5", "?", gold="1/2"))
     assert added == {
         "label": "1/2",
-        "confidence": 0.25,
+        "confidence": pytest.approx(1 / 3),
         "num_agree": 1,
+        "num_graded": 3,
         "num_counted": 4,
         "num_undecided": 1,
         "solution_index": 2,

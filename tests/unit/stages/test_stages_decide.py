@@ -26,6 +26,7 @@ def agreement(agree, counted=4, undecided=0, **more):
         "label": "4",
         "confidence": agree / counted,
         "num_agree": agree,
+        "num_graded": counted,
         "num_counted": counted,
         "num_undecided": undecided,
         **more,
@@ -34,9 +35,38 @@ def agreement(agree, counted=4, undecided=0, **more):
 
 def test_what_the_student_solves_is_too_easy():
     assert decided(student("right")) == Drop("too_easy", "student 4, teacher 4.0")
-    assert decided(student("wrong")) == {}
-    assert decided(student("undecided")) == {}
-    assert decided(student("right"), drop_too_easy=False) == {}
+    assert decided(student("wrong")) == {"student_outcome": "wrong"}
+    assert decided(student("undecided")) == {"student_outcome": "undecided"}
+    assert decided(student("right"), drop_too_easy=False) == {"student_outcome": "right"}
+
+
+@pytest.mark.parametrize(
+    ("attempts", "outcome"),
+    [
+        ([], None),
+        ([{"answer": "5", "verdict": "wrong"}], "wrong"),
+        ([{"answer": None, "verdict": "wrong", "finish_reason": "length"}], "unfinished"),
+        ([{"answer": None, "verdict": "wrong", "finish_reason": "stop"}], "no_answer"),
+        ([{"answer": "5", "verdict": "undecided"}], "undecided"),
+        (
+            [
+                {"answer": None, "verdict": "wrong", "finish_reason": "length"},
+                {"answer": "5", "verdict": "wrong"},
+            ],
+            "wrong",
+        ),
+    ],
+)
+def test_a_wrong_answer_is_told_from_a_failure_to_finish(attempts, outcome):
+    made = [{"role": "student", "sample_index": i, **a} for i, a in enumerate(attempts)]
+    assert decided({"attempts": made}).get("student_outcome") == outcome
+
+
+def test_few_votes_go_to_review_however_they_agree():
+    alone = agreement(1, counted=1)
+    assert decided(alone, min_confidence=1.0) == {}
+    assert decided(alone, min_confidence=1.0, min_agree=2) == {"review": True}
+    assert decided(agreement(2, counted=2), min_agree=2) == {}
 
 
 @pytest.mark.parametrize(
@@ -59,7 +89,7 @@ def test_low_confidence_is_reviewed_and_lower_is_dropped():
     assert decided(agreement(2), min_confidence=0.75) == {"review": True}
     assert decided(agreement(1)) == {}
     drop = decided(agreement(1), min_confidence=0.75, drop_below=0.5)
-    assert drop == Drop("disagreement", "1 of 4 attempts agree, at least 50% needed")
+    assert drop == Drop("disagreement", "1 of 4 graded attempts agree, at least 50% needed")
 
 
 def test_gold_is_a_label_without_doubt():
