@@ -1,10 +1,10 @@
-"""The gate in the laboratory: wrong labels under the paper's rule and under agreement, by the oracle.
+"""The gate in the laboratory: wrong labels under the paper's rule and under agreement.
 
 ``python bench/gate.py [--seeds 4 5 6] [--runs runs]``. For each seed the nano line runs up to its
-filter with eight attempts of the teacher at every problem (``runs/gate-SEED``; a finished one is not
-repeated). Every rule is then applied to the same attempts: the paper's (one attempt, rules, the
+filter with eight attempts of the teacher at every problem (``runs/gate-SEED``; a finished one is
+not repeated). Every rule is then applied to the same attempts: the paper's (one attempt, rules, the
 student's answer differs) and agreement of k attempts, all of those graded and at least half of k,
-besides. The shares are over three seeds, with 95 % Wilson intervals. Prints Markdown.
+besides. The oracle says which labels are wrong; intervals are 95 % (Wilson). Prints Markdown.
 
 The gate's setting (four of four) was chosen on seeds 1 to 3; the default seeds here are others.
 """
@@ -30,8 +30,8 @@ MOST = 8
 class Problem:
     """What the oracle, the teacher and the student say of a problem.
 
-    ``truth`` is None where it has no answer. ``attempts``: answer (None where it was cut off or gave
-    none) and tokens of each of the teacher's eight.
+    ``truth`` is None where it has no answer. ``attempts``: answer (None where it was cut off or
+    gave none) and tokens of each of the teacher's eight.
     """
 
     truth: str | None
@@ -169,9 +169,8 @@ def comparison(by_seed):
     )
     tokens = [spent(every, k) for k in (1, 4) for every in by_seed.values()]
     half = len(tokens) // 2
-    print(
-        f"The gate costs {sum(tokens[half:]) / sum(tokens[:half]):.2f} times the teacher's tokens.\n"
-    )
+    factor = sum(tokens[half:]) / sum(tokens[:half])
+    print(f"The gate costs {factor:.2f} times the teacher's tokens.\n")
 
 
 def by_k(everything):

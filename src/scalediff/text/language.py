@@ -46,7 +46,12 @@ _SHORT_WORDS = {
     "pt": "o a os de e é uma um que em por com se do da para quantos as são no",
     "nl": "de het een van en is in dat hoe voor zijn met als op te niet er aan bij worden",
 }
-_WORDS = {name: frozenset(words.split()) for name, words in _SHORT_WORDS.items()}
+_ENGLISH_TOO = frozenset("a an as at die do e i in is me met no o of on per si so to van y".split())
+"""Words of other languages that stand in English problems as well, so that they tell nothing."""
+_WORDS = {
+    name: frozenset(words.split()) - (_ENGLISH_TOO if name != "en" else frozenset())
+    for name, words in _SHORT_WORDS.items()
+}
 _MATHS = re.compile(r"\$\$?.*?\$\$?|\\\(.*?\\\)|\\\[.*?\\\]|\\[A-Za-z]+", re.DOTALL)
 _WORD = re.compile(r"[^\W\d_]+")
 _FEWEST_LETTERS = 20
@@ -112,6 +117,7 @@ def _other_latin(text: str, allowed: Sequence[str]) -> str:
     hits = {name: sum(word in known for word in words) for name, known in _WORDS.items()}
     best = max(hits, key=lambda name: hits[name])
     home = max((hits[name] for name in allowed if name in hits), default=0)
-    if hits[best] >= _FEWEST_WORDS and hits[best] > 2 * home:
+    different = len(_WORDS[best].intersection(words))
+    if hits[best] >= _FEWEST_WORDS and different > 2 and hits[best] > 2 * home:
         return f"reads as {best}"
     return ""

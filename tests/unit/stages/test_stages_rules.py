@@ -55,6 +55,22 @@ def test_the_first_rule_that_is_broken(change, reason):
     assert reason_of(change) == reason
 
 
+def test_a_thought_in_another_script_than_the_problem():
+    chinese = "首先我们考虑这个方程的所有解并且逐一验证它们是否满足条件" * 3
+    assert reason_of({"reasoning": f"One and one. {chinese}"}) == "wrong_language"
+    assert reason_of({"reasoning": "One and one, that is 二, no more, and we are done."}) is None
+    assert reason_of({"reasoning": r"Let $\alpha$ and β be angles, then β is two."}) is None
+    german = "Wir sehen, dass die Summe von eins und eins nicht drei ist, und das ist gut so."
+    assert reason_of({"reasoning": german}) is None
+    assert reason_of({"reasoning": german}, languages=["en"]) == "wrong_language"
+
+
+def test_lengths():
+    assert reason_of({}, max_tokens=11) == "too_long"
+    assert reason_of({}, max_tokens=12) is None
+    assert reason_of({"num_tokens": None}, max_tokens=1) is None
+
+
 def test_switches():
     assert reason_of({"reasoning": ""}, require_thinking=False) is None
     assert reason_of({}, min_tokens=13) == "too_short"

@@ -70,6 +70,38 @@ def test_copies_of_sources_are_told_from_duplicates():
     assert outcomes[0][1].evidence.startswith("s1 ")
 
 
+def test_languages_that_are_not_allowed_leave():
+    rows = table_of(TALE, "求所有满足条件的正整数的和，并说明理由，其中每个数都小于一百。")
+    assert reasons(rows, languages=["en"]) == [None, "wrong_language"]
+    assert reasons(rows) == [None, None]
+    with pytest.raises(ValueError, match="did you mean en"):
+        Screen.Config(languages=["eng"])
+
+
+def test_many_versions_of_one_text_are_still_compared_truly():
+    """A crowded shelf has a MinHash index, whose every candidate is confirmed."""
+    words = [
+        "river",
+        "stone",
+        "cloud",
+        "table",
+        "window",
+        "garden",
+        "letter",
+        "market",
+        "bridge",
+        "candle",
+        "mirror",
+        "basket",
+    ]
+    texts = [f"Suppose that the {a} and the {b} stand by the {c} of the old town. Why is it so?"
+             for a in words for b in words for c in words if len({a, b, c}) == 3]  # fmt: skip
+    kept = [o for _, o in screen(table_of(*texts), near_duplicate_jaccard=0.99)]
+    assert kept == [{}] * len(texts)
+    again = screen(table_of(*texts[:300], *texts[:300]))
+    assert all(o.reason == "duplicate" for _, o in again[300:])
+
+
 def test_malformed_rows():
     rows = FakeTable(
         [

@@ -101,7 +101,7 @@ if __name__ == "__main__":
         input=json.dumps(pairs),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=250,
         cwd=tmp_path,
         check=True,
     )

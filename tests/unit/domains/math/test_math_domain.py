@@ -108,12 +108,41 @@ def test_malformed_problems_and_their_evidence(problem, evidence):
 
 
 @pytest.mark.parametrize(
+    ("problem", "reason", "evidence"),
+    [
+        (r"Prove that $\sqrt2$ is irrational.", "proof", "Prove that"),
+        ("Let $ABC$ be a triangle with $AB=AC$. Show that its base angles agree.", "proof", "Show"),
+        ("Let $x+y=3$. (a) Find $x-y$. (b) Find $xy$.", "multi_part", "2 questions"),
+        ("Let $f(x)=x^2$. 1) Find $f(2)$. 2) Compute $f(3)$.", "multi_part", "2 questions"),
+        ("Part A: What is $1+1$? Part B: What is $1+2$?", "multi_part", "2 questions"),
+        ("What is $2+2$? Answer: 4", "answer_given", "Answer: 4"),
+        (r"Find the area of the square of side 2. \boxed{4}", "answer_given", "boxed"),
+        ("A fair die is thrown twice. Find $m+n$.", "ill_posed", "never introduced"),
+        ("In the figure shown, $AB=3$. Find the area.", "ill_posed", "figure"),
+        ("A triangle has sides of length 1, 2 and 5. Find its area.", "ill_posed", "sides 1, 2, 5"),
+        ("The angles of a triangle are 90, 80 and 30 degrees. Find x.", "ill_posed", "angles"),
+        ("The probability of rain is 1.3. What is that of none?", "ill_posed", "probability"),
+    ],
+)
+def test_problems_that_cannot_be_answered_as_they_stand(problem, reason, evidence):
+    drop = check_problem(problem)
+    assert (drop.reason, evidence in drop.evidence) == (reason, True)
+
+
+@pytest.mark.parametrize(
     "problem",
     [
         "A pen costs $5 and a book costs $12 more. How much do both cost?",
         "If eggs cost $.50 each, what do 3 cost in $?",
         "Find all $x$ such that $x^2=4$",
         "Subtract $5$ from $8$.",
+        "How many of these hold? (A) 1 (B) 2 (C) 3",
+        "Show that $n$ is even and find its smallest value.",
+        "A triangle has sides of length 3, 4 and 5. Find its area.",
+        "Given $a_1=3$ and $a_{n+1}=2a_n$, find $a_4$.",
+        "The chance is $m/n$ in lowest terms for a fair die. Find $m+n$.",
+        r"In the figure, $ABC$ is right. [asy] draw((0,0)--(1,1)); [/asy] Find $\angle A$.",
+        "Evaluate $x^2-1$ at $x=3$.",
         "Work out $16 - 90 - 20$.",
         r"Evaluate $\left\{ 1, 2 \right\}$ elementwise: \[x+1\]",
         "求方程 $x^2=4$ 的解。",
