@@ -46,7 +46,8 @@ _SHORT_WORDS = {
     "pt": "o a os de e é uma um que em por com se do da para quantos as são no",
     "nl": "de het een van en is in dat hoe voor zijn met als op te niet er aan bij worden",
 }
-_ENGLISH_TOO = frozenset("a an as at die do e i in is me met no o of on per si so to van y".split())
+_ALSO_ENGLISH = "a an as at die do e i in is me met no o of on per si so to van y"
+_ENGLISH_TOO = frozenset(_ALSO_ENGLISH.split())
 """Words of other languages that stand in English problems as well, so that they tell nothing."""
 _WORDS = {
     name: frozenset(words.split()) - (_ENGLISH_TOO if name != "en" else frozenset())

@@ -80,20 +80,7 @@ def test_languages_that_are_not_allowed_leave():
 
 def test_many_versions_of_one_text_are_still_compared_truly():
     """A crowded shelf has a MinHash index, whose every candidate is confirmed."""
-    words = [
-        "river",
-        "stone",
-        "cloud",
-        "table",
-        "window",
-        "garden",
-        "letter",
-        "market",
-        "bridge",
-        "candle",
-        "mirror",
-        "basket",
-    ]
+    words = "river stone cloud table window garden letter market bridge candle mirror".split()
     texts = [f"Suppose that the {a} and the {b} stand by the {c} of the old town. Why is it so?"
              for a in words for b in words for c in words if len({a, b, c}) == 3]  # fmt: skip
     kept = [o for _, o in screen(table_of(*texts), near_duplicate_jaccard=0.99)]
