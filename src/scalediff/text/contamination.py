@@ -4,7 +4,9 @@ A text holds a benchmark problem (a *copy*) when their tokens are the same, or w
 ``share`` of the problem's counted n-grams are in the text. 13-grams are counted (the customary
 length for decontamination since GPT-3, arXiv 2005.14165, appendix C), 8-grams for problems under 26
 tokens, and under 12 tokens only equality. Line breaks, quotation and a story around the problem
-change nothing. What keeps innocent rows:
+change nothing. A reworded copy breaks many n-grams of a short problem; it is found by its
+mathematics (``ngrams.mathematics``), where that is the same from four items on and half of the
+3-grams are. What keeps innocent rows:
 
 * an n-gram that occurs in more than ``max_sharing`` different benchmark problems is an instruction
   or a template, not a problem, and is not counted; nor is one of the common phrases and standard
@@ -24,12 +26,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from scalediff.text.common import is_common
-from scalediff.text.ngrams import masked, ngrams, tokens
+from scalediff.text.ngrams import jaccard, masked, mathematics, ngrams, tokens
 
 _LONG, _SHORT = 13, 8
 _MIN_TOKENS = 12
 _ENOUGH_WORDS = 6
 _SHARED_WORDS = 1 / 3
+_ENOUGH_MATHEMATICS = 4
+_REWORDED = 0.5
+"""Jaccard similarity of 3-grams from which two texts with the same mathematics are one problem."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,7 @@ class Benchmarks:
         self._exact: dict[str, int] = {}
         self._where: dict[str, set[int]] = {}
         self._holders: Counter[str] = Counter()
+        self._shelves: dict[tuple[str, ...], list[int]] = {}
 
     def __len__(self) -> int:
         return len(self._problems)
@@ -99,6 +105,9 @@ class Benchmarks:
         n = _length(len(words))
         self._problems.append(_Problem(name, " ".join(text[:320].split())[:160], words, n))
         hidden = masked(words)
+        content = mathematics(words)
+        if len(content) >= _ENOUGH_MATHEMATICS:
+            self._shelves.setdefault(content, []).append(at)
         if n:
             for gram, numbered in zip(
                 _in_order(hidden, _SHORT), _in_order(words, _SHORT), strict=True
@@ -127,7 +136,24 @@ class Benchmarks:
             for at in self._candidates(words, hidden)
             if (leak := self._held(at, words, hidden))
         ]
-        return max(leaks, key=lambda leak: (not leak.twin, leak.share), default=None)
+        best = max(leaks, key=lambda leak: (not leak.twin, leak.share), default=None)
+        if best is None or best.twin:
+            return self._reworded(words) or best
+        return best
+
+    def _reworded(self, words: list[str]) -> Leak | None:
+        """The problem with the same mathematics that is worded much alike."""
+        best: Leak | None = None
+        grams = ngrams(words, 3)
+        for at in self._shelves.get(mathematics(words), ()):
+            problem = self._problems[at]
+            share = jaccard(grams, ngrams(problem.words, 3))
+            told = {word for word in problem.words if len(word) > 1 and word[0].isalpha()}
+            if len(told) >= _ENOUGH_WORDS and 2 * len(told.intersection(words)) < len(told):
+                continue  # the formula alone is not the problem
+            if share >= _REWORDED and (best is None or share > best.share):
+                best = Leak(problem.name, problem.head, share, 3)
+        return best
 
     def _candidates(self, words: list[str], hidden: list[str]) -> list[int]:
         """Problems of which the text seems to hold enough, in order."""
