@@ -138,7 +138,7 @@ class Sources(SetStage):
                 self._set_aside(Rejected(found.path, found.line, lacks, text), reject)
                 continue
             for attempt in row.get("attempts") or ():
-                if "answer" not in attempt and attempt.get("content"):
+                if "answer" not in attempt and attempt.get("content") and not _cut(attempt):
                     attempt["answer"] = ctx.domain.answer(attempt["content"])
             yield row
 
@@ -179,3 +179,11 @@ class Sources(SetStage):
         if own is not None and own != label:
             row = {**row, free_name(row, "benchmark"): own}
         return {**row, "benchmark": label}
+
+
+def _cut(attempt: Row) -> bool:
+    """Whether a text made elsewhere was cut before any thought in it ended.
+
+    What looks like an answer may then stand in the thought, wherever a server put it.
+    """
+    return attempt.get("finish_reason") == "length" and attempt.get("reasoning") is None

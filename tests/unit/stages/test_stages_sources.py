@@ -226,3 +226,11 @@ def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path):
         fingerprint(str(tmp_path / "empty"))
     with pytest.raises(InputError, match="no data file matches"):
         fingerprint(str(tmp_path / "*.parquet"))
+
+
+def test_a_response_that_was_cut_before_its_thought_ended_has_no_answer(tmp_path):
+    made = {"problem": "Find $2+2$.", "finish_reason": "length"}
+    texts = ["So \\boxed{4}. Wait", "<think>So \\boxed{4}. Wait", "hm</think>So \\boxed{4}. And"]
+    path = write(tmp_path / "b.jsonl", [{**made, "response": text} for text in texts])
+    rows = sources(tmp_path, path, attempts=True)
+    assert [row["attempts"][0].get("answer") for row in rows] == [None, None, "4"]
