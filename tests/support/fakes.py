@@ -37,6 +37,9 @@ class FakeDomain:
     async def same(self, problem: str, a: str, b: str) -> Verdict:
         return Verdict("right" if a == b else "wrong", "exact")
 
+    def differ(self, a: str, b: str) -> bool:
+        return a != b
+
     def check_problem(self, problem: str) -> Drop | None:
         return Drop("malformed", "it breaks off") if problem.endswith("...") else None
 

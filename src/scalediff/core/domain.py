@@ -37,6 +37,10 @@ class Domain(Protocol):
         """Whether two answers are the same (``right``), not (``wrong``) or it is undecided."""
         ...
 
+    def differ(self, a: str, b: str) -> bool:
+        """Whether two answers plainly differ; False where they are the same or it takes work."""
+        ...
+
     def check_problem(self, problem: str) -> Drop | None:
         """The domain's own look at a problem's text; None where nothing is wrong with it."""
         ...

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from fractions import Fraction
 from typing import Any
 
 from pydantic import Field, field_validator
@@ -22,7 +21,6 @@ from scalediff.core.domain import Domain
 from scalediff.core.records import Drop, Row, attempts_of
 from scalediff.core.stage import Config, RowStage
 from scalediff.text.language import check_languages, foreign, scripts
-from scalediff.text.normalise import normalise
 from scalediff.text.repetition import loop
 
 _JOINED = 16
@@ -149,7 +147,7 @@ class Rules(RowStage):
         )
 
     def _conflict(self, content: str, domain: Domain) -> Drop | None:
-        """Two announced answers of the content that differ, however they are written."""
+        """Two announced answers of the content that plainly differ; other forms do not."""
         if not self.config.answer_marker:
             return None
         first: str | None = None
@@ -159,7 +157,7 @@ class Rules(RowStage):
                 continue
             if first is None:
                 first = answer
-            elif _plain(answer) != _plain(first):
+            elif domain.differ(first, answer):
                 return Drop("conflicting_answers", f"{first!r} and then {answer!r}")
         return None
 
@@ -196,15 +194,3 @@ def _closing(content: str, at: int) -> int:
         if depth <= 0 and not (i == at and content[i] == " "):
             return i + 1
     return len(content)
-
-
-def _plain(answer: str) -> str:
-    """An answer for comparing: spelling, units in words and a leading ``x =`` left out."""
-    text = re.sub(r"\\(?:text|mathrm|mbox)\s*\{[^{}]*\}", "", answer)
-    text = normalise(text).rsplit("=", 1)[-1]
-    text = re.sub(r"\\frac\{(\d+)\}\{(\d+)\}", r"\1/\2", text.replace(" ", ""))
-    text = re.sub(r"\^\{?\\circ\}?|\\?%|(?<=\d),(?=\d{3})", "", text)
-    try:
-        return str(Fraction(text))
-    except (ValueError, ZeroDivisionError):
-        return text

@@ -2,6 +2,7 @@ import pytest
 from fakes import FakeDomain
 
 from scalediff.core.records import Drop, merge
+from scalediff.domains.math import MathDomain
 from scalediff.stages.rules import Rules
 
 GOOD = {
@@ -65,6 +66,23 @@ def test_a_thought_in_another_script_than_the_problem():
     assert reason_of({"reasoning": german}, languages=["en"]) == "wrong_language"
 
 
+@pytest.mark.parametrize(
+    ("content", "conflict"),
+    [
+        (r"\boxed{0.5}. In other words \boxed{\frac12}", False),
+        (r"$\boxed{15\frac{39}{40}}$. That is \boxed{\frac{639}{40}}", False),
+        (r"\boxed{\sqrt{8}}. Simplified: \boxed{2\sqrt2}", False),
+        (r"\boxed{x=5}. So \boxed{5}", False),
+        (r"\boxed{\sqrt{8}}. No: \boxed{3\sqrt2}", True),
+        (r"\boxed{3}. No: \boxed{4}", True),
+    ],
+)
+def test_other_forms_of_an_answer_do_not_conflict(content, conflict):
+    attempt = GOOD | {"content": content}
+    drop = Rules(Rules.Config()).judge(attempt, "Find it.", MathDomain())
+    assert (drop is not None) == conflict
+
+
 def test_lengths():
     assert reason_of({}, max_tokens=11) == "too_long"
     assert reason_of({}, max_tokens=12) is None
@@ -99,7 +117,8 @@ def test_switches():
     ],
 )
 def test_answers_that_do_not_conflict(content):
-    assert reason_of({"content": content}) is None
+    attempt = GOOD | {"content": content}
+    assert Rules(Rules.Config()).judge(attempt, "Find $x$.", MathDomain()) is None
 
 
 def test_answers_that_conflict_are_shown():

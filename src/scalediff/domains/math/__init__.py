@@ -9,7 +9,7 @@ from scalediff.core.errors import RecipeError
 from scalediff.core.records import Drop, Row, Verdict
 from scalediff.domains.math import benchmarks, checks, prompts
 from scalediff.domains.math.extract import EXTRACT_VERSION, extract, gold_answer
-from scalediff.domains.math.grader import GRADER_VERSION, Grader
+from scalediff.domains.math.grader import GRADER_VERSION, Grader, grade_at_once
 
 
 class MathDomain:
@@ -42,8 +42,13 @@ class MathDomain:
         """Whether two answers are the same."""
         return await self._grader.grade_pair(a, b)
 
+    def differ(self, a: str, b: str) -> bool:
+        """Whether exact rules and values say that two answers differ."""
+        verdict = grade_at_once(a, b)
+        return verdict is not None and verdict.value == "wrong"
+
     def check_problem(self, problem: str) -> Drop | None:
-        """Empty, cut, unbalanced or leftover text."""
+        """What keeps a text from being one complete question with one answer."""
         return checks.check_problem(problem)
 
     def sources(self, name: str, n: int, seed: int) -> Iterator[Row]:
