@@ -133,6 +133,8 @@ def main():
             "kept",
             "difficult, generated",
             "wrong or ill-posed in the dataset",
+            "wrong among well-posed",
+            "wrong among the kept canaries",
         ),
         (
             (
@@ -142,6 +144,8 @@ def main():
                 f"{t['waterfall']['kept']:,}",
                 percent(t["difficult_share"]["generated"]),
                 percent(t["oracle"]["wrong_label_share"]["dataset"]["share"]),
+                percent(t["oracle"]["wrong_label_share"]["dataset"]["wrong_among_well_posed"]),
+                estimate(t["canaries"]["wrong_label_share"], "share"),
             )
             for seed, t in told.items()
         ),

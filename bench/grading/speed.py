@@ -51,8 +51,8 @@ def rows_of_run(folder):
     from scalediff.io.run import Run
 
     domain = open_domain("nano")
-    table = Run(folder, create=False).with_texts("distill")
-    for row in table:
+    table = Run(folder, create=False).table("distill", texts=True)
+    for row in table.rows():
         audit = domain.audit(row["problem"])
         if audit is None or audit["reason"] is not None:
             continue

@@ -143,9 +143,12 @@ class Benchmarks:
 
     def _reworded(self, words: list[str]) -> Leak | None:
         """The problem with the same mathematics that is worded much alike."""
+        shelf = self._shelves.get(mathematics(words))
+        if shelf is None:
+            return None
         best: Leak | None = None
         grams = ngrams(words, 3)
-        for at in self._shelves.get(mathematics(words), ()):
+        for at in shelf:
             problem = self._problems[at]
             share = jaccard(grams, ngrams(problem.words, 3))
             told = {word for word in problem.words if len(word) > 1 and word[0].isalpha()}
