@@ -170,7 +170,10 @@ class _Reader:
         return _power(base, exponent)
 
     def _exponent(self) -> Fraction:
-        return -self._factor() if self._take("-") else self._factor()
+        sign = -1 if self._take("-") else 1
+        if self._peek().isdigit():  # no mixed number: 2^3\frac{1}{2} is a product
+            return sign * Fraction(self._take(self._peek()))
+        return sign * self._factor()
 
     def _enter(self) -> None:
         self._depth += 1

@@ -26,7 +26,7 @@ from scalediff.domains.math.notations import (
 )
 from scalediff.domains.math.numeric import by_values
 from scalediff.domains.math.regions import ABOVE, BELOW, Interval, Region, read_interval
-from scalediff.domains.math.units import convert
+from scalediff.domains.math.units import SPELLINGS, convert
 from scalediff.domains.math.words import (
     choice,
     compare_words,
@@ -40,10 +40,15 @@ Leaf = Callable[[Form, Form], Verdict | None]
 
 _MAX_PARTS = 40
 _MAX_DEPTH = 6
+_MOST_COMPARED = 400
 _DECIMAL = re.compile(r"[-+]?\d*\.(\d+)")
 _NUMBER = re.compile(
     r"\s*([-+]?(?:\d{1,60}|[1-9]\d{0,2}(?:,\d{3}){1,6})(?:\.\d{1,30})?)\s*", re.ASCII
 )
+_LETTER_UNIT = re.compile(r"([-+]?\d+(?:\.\d+)?)\s*(m|g|h|s|L|l|min)")
+_ROMAN = re.compile(r"[IVXLC]+")
+_WHOLE_GROUP = re.compile(r"(?<!\d)\d{1,3}(?:,\d{3})+(?!\d)")
+_GROUPED = re.compile(r"\d,\d{3}(?!\d)")
 _ORDERED = ("tuple", "closed", "mixed")
 
 
@@ -54,11 +59,33 @@ def compare(a: str, b: str, leaf: Leaf = by_values) -> Verdict | None:
         >>> compare(r"\frac{1}{2}", "0.5").value, compare("(1,2)", r"\{1,2\}").value
         ('right', 'undecided')
     """
+    leaf = _bounded(leaf)
     one, other = _NUMBER.fullmatch(a), _NUMBER.fullmatch(b)
     if one and other:  # most answers, at once
         x, y = one[1].replace(",", ""), other[1].replace(",", "")
         return _numbers(Form(x), Form(y), Fraction(x), Fraction(y))
-    return _forms(read(a), read(b), leaf, 0)
+    try:
+        return _forms(read(a), read(b), leaf, 0)
+    except _TooMany:
+        return Verdict("undecided", "too_long", "too many elements to be compared")
+
+
+class _TooMany(Exception):
+    """A pair needs more comparisons of elements than any answer does."""
+
+
+def _bounded(leaf: Leaf) -> Leaf:
+    """The leaf, asked at most so often for one pair: nested sets multiply."""
+    asked = 0
+
+    def counted(a: Form, b: Form) -> Verdict | None:
+        nonlocal asked
+        asked += 1
+        if asked > _MOST_COMPARED:
+            raise _TooMany
+        return leaf(a, b)
+
+    return counted
 
 
 def _forms(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict | None:
@@ -82,6 +109,8 @@ def _by_kind(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict | None:
         return _scalars(a, b, leaf)
     if plain(a.text) == plain(b.text):
         return Verdict("right", "exact", "the same text")
+    if _ambiguous_commas(a, b):
+        return Verdict("undecided", "shape", "commas that may group digits or part elements")
     kinds = (a.kind, b.kind)
     if "notation" in kinds:
         return _notations(a, b, leaf, depth)
@@ -98,10 +127,28 @@ def _by_kind(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict | None:
     return _collections(a, b, leaf, depth)
 
 
+def _ambiguous_commas(a: Form, b: Form) -> bool:
+    """``2,500`` and ``2, 500``, ``(1,000, 2)`` and anything: two readings."""
+    if re.sub(r"[,\s]", "", a.text) == re.sub(r"[,\s]", "", b.text) and "," in a.text + b.text:
+        return bool(_GROUPED.search(a.text) or _GROUPED.search(b.text)) and a.kind != b.kind
+    merged = [plain(_WHOLE_GROUP.sub(_together, form.text)) for form in (a, b)]
+    if merged[0] == merged[1]:
+        return True
+    return any(
+        form.kind != "scalar" and _GROUPED.search(form.text) and re.search(r",\s", form.text)
+        for form in (a, b)
+    )
+
+
+def _together(match: re.Match[str]) -> str:
+    return match[0].replace(",", "")
+
+
 # -- scalars --------------------------------------------------------------------------------
 
 
 def _scalars(a: Form, b: Form, leaf: Leaf) -> Verdict | None:
+    a, b = _lettered(a, b), _lettered(b, a)
     verdict = _values(a, b, leaf)
     if not (a.unit and b.unit) or a.unit == b.unit or verdict is None:
         return verdict
@@ -113,6 +160,12 @@ def _scalars(a: Form, b: Form, leaf: Leaf) -> Verdict | None:
     if _same_unit(a.unit, b.unit):
         return verdict
     return Verdict("undecided", "unit", f"{a.unit} and {b.unit}")
+
+
+def _lettered(form: Form, other: Form) -> Form:
+    """``5 m`` beside a quantity with a unit is in metres; alone it may be a product."""
+    found = _LETTER_UNIT.fullmatch(form.text) if other.unit and not form.unit else None
+    return replace(form, text=found[1], unit=SPELLINGS[found[2]]) if found else form
 
 
 def _converted(a: Form, b: Form, factor: Fraction) -> Verdict:
@@ -141,6 +194,8 @@ def _values(a: Form, b: Form, leaf: Leaf) -> Verdict | None:
         told = compare_words(one, other)
     if told is not None:
         return told
+    if (x is None) != (y is None) and _ROMAN.fullmatch(other if x is not None else one):
+        return Verdict("undecided", "text", "letters that may be a number")
     if _word_and_mathematics(one, other):
         return Verdict("wrong", "text", "words and mathematics")
     if not alike:
@@ -156,8 +211,9 @@ def _word_and_mathematics(a: str, b: str) -> bool:
     """Whether one is a word of four letters or more and the other an expression."""
     for word, text in ((a, b), (b, a)):
         said = words(word)
-        if said and len(said) > 3 and words(text) is None and read_expression(text) is not None:
-            return True
+        named = f" {text.casefold()} " in f" {said} "
+        if said and len(said) > 3 and not named and words(text) is None:
+            return read_expression(text) is not None
     return False
 
 
@@ -186,6 +242,8 @@ def _numbers(a: Form, b: Form, x: Fraction, y: Fraction) -> Verdict:
             return Verdict("undecided", "unit", "a percent sign on one of two small numbers")
         if other in (share, share / 100):
             return Verdict("right", "exact", "equal, one with a percent sign")
+        if abs(share / 100 - other) < Fraction(1, 10_000):
+            return Verdict("undecided", "rounding", "one is a rounding of the other")
         return Verdict("wrong", "exact", "different numbers")
     if "degree" in (a.unit, b.unit) and not (a.unit and b.unit) and x != y:
         return Verdict("wrong", "exact", "different numbers")
@@ -193,9 +251,20 @@ def _numbers(a: Form, b: Form, x: Fraction, y: Fraction) -> Verdict:
         return Verdict("right", "exact", "equal numbers")
     if x == y:
         return Verdict("undecided", "unit", "equal but for a number word such as million")
-    if rounds_to(a.text, y) or rounds_to(b.text, x):
+    if rounds_to(a.text, y) or rounds_to(b.text, x) or _significant(a, x, b, y):
         return Verdict("undecided", "rounding", "one is a rounding of the other")
     return Verdict("wrong", "exact", "different numbers")
+
+
+def _significant(a: Form, x: Fraction, b: Form, y: Fraction) -> bool:
+    """Whether one is the other to three or more digits, as ``1.23 million`` and powers of ten are.
+
+    Only where such a notation is used: 1,234 is no rounding of 1,235.
+    """
+    if not any(form.scale > 1 or "10^" in form.text for form in (a, b)):
+        return False
+    x, y = x * a.scale, y * b.scale
+    return y != 0 and abs(x / y - 1) < Fraction(1, 200)
 
 
 def rounds_to(text: str, exact: Fraction) -> bool:
@@ -251,6 +320,8 @@ def _regions(a: Form, b: Form, leaf: Leaf) -> Verdict | None:
     one, other = _region_of(a), _region_of(b)
     if one is None or other is None:
         form = b if one is not None else a
+        if form.kind == "list":  # x > 3, x != 5: and, or or?
+            return Verdict("undecided", "shape", "a region and several relations")
         if form.kind in ("tuple", "set", "matrix") or value(number_word(form.text)) is not None:
             return Verdict("wrong", "shape", f"a region and a {form.kind}")
         return leaf(a, b)
@@ -339,11 +410,7 @@ def _scalar_and_collection(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict 
     if not collection.parts:
         told = value(number_word(scalar.text))
         if told is None:
-            return (
-                leaf(a, b)
-                if compare_words(scalar.text, "no solution") is None
-                else Verdict("wrong", "text", "nothing and something")
-            )
+            return compare_words(scalar.text, "no solution") or leaf(a, b)
         kind = "undecided" if told == 0 else "wrong"
         return Verdict(
             "undecided" if kind == "undecided" else "wrong", "shape", "nothing and a number"
@@ -360,6 +427,16 @@ def _scalar_and_collection(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict 
         each = [_forms(scalar, read(part), leaf, depth + 1) for part in collection.parts]
         if all(verdict is not None and verdict.value == "right" for verdict in each):
             return Verdict("right", "exact", "one answer in several forms")
+    kinds = {read(part).kind for part in collection.parts}
+    if "region" in kinds or (any("=" in part for part in collection.parts) and "=" in scalar.full):
+        return Verdict("undecided", "shape", "one answer and several relations")
+    if any(read(part).unit for part in collection.parts) and collection.kind == "list":
+        return Verdict("undecided", "unit", "a quantity in several units, or several")
+    joined = "".join(part.strip("() ") for part in collection.parts)
+    if scalar.text.isupper() and sorted(scalar.text) == sorted(joined):
+        return Verdict("undecided", "text", "letters together and apart")
+    if words(scalar.text) and words(scalar.text) in (words(collection.parts[0]), None):
+        return Verdict("undecided", "text", "the same word and more")
     number = value(number_word(scalar.text)) is not None
     parts = [value(read(part).text) is not None for part in collection.parts]
     if number and (all(parts) or collection.kind != "list"):
@@ -377,6 +454,9 @@ def _scalar_and_collection(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict 
 
 
 def _collections(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict | None:
+    for form in (a, b):
+        if form.kind == "list" and any(read(part).kind == "region" for part in form.parts):
+            return Verdict("undecided", "shape", "several relations: and, or or?")
     if a.kind not in _ORDERED and b.kind not in _ORDERED:
         return _unordered(a, b, leaf, depth)
     if a.kind in _ORDERED and b.kind in _ORDERED:
@@ -441,9 +521,17 @@ def _unordered(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict | None:
     verdict = _all_of(found)
     if verdict is None or verdict.value != "right" or "set" in (a.kind, b.kind):
         return verdict
-    if len(left) != len(right):
+    if len(left) != len(right) or not _as_often(table):
         return Verdict("undecided", "shape", "the same elements, some of them repeated")
     return verdict
+
+
+def _as_often(table: Sequence[Sequence[Verdict | None]]) -> bool:
+    """Whether equal elements stand as often on one side as on the other."""
+    rows = [
+        tuple(j for j, v in enumerate(row) if v is not None and v.value == "right") for row in table
+    ]
+    return all(rows.count(columns) == len(columns) for columns in rows)
 
 
 def _any_of(verdicts: Sequence[Verdict | None]) -> Verdict | None:

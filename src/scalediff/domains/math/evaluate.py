@@ -9,11 +9,11 @@ lies between, and what is too large to be worked out, is unknown.
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 from typing import Any, Literal
 
-from scalediff.domains.math.expression import Tree, holds, letters
+from scalediff.domains.math.expression import Tree, letters
 
 Finding = Literal["equal", "different", "mixed", "renamed", "unknown"]
 """``mixed``: equal for positive or for whole numbers only; ``renamed``: equal when a variable is
@@ -28,19 +28,24 @@ _LARGEST_POWER = 20_000
 _LARGEST_FACTORIAL = 3_000
 _MIN_POINTS = 4
 _MOST_LETTERS = 8
+_MOST_DIGITS = 12_000
 
 
 class _NoValue(Exception):
     """Undefined there, or too large to be worked out."""
 
 
-@lru_cache(maxsize=1)
-def _mp() -> Any:
-    """A context of its own, whose precision nobody changes: safe to use from several threads."""
-    import mpmath
+_contexts = threading.local()
 
-    context = mpmath.mp.clone()
-    context.dps = _DIGITS
+
+def _mp(digits: int = _DIGITS) -> Any:
+    """The thread's own context: mpmath's functions change a context's precision as they work."""
+    context = getattr(_contexts, "mp", None)
+    if context is None:
+        import mpmath
+
+        context = _contexts.mp = mpmath.mp.clone()
+        context.dps = digits
     return context
 
 
@@ -51,14 +56,19 @@ def mpf(number: float) -> Any:
 
 def value_at(tree: Tree, point: Point) -> Any:
     """The value of a tree at a point as an mpmath number, or None where it has none."""
+    mp = _mp()
     try:
         result = _value(tree, point)
     except (_NoValue, ZeroDivisionError, ValueError, OverflowError, TypeError):
         return None
-    mp = _mp()
     if mp.isnan(result) or mp.isinf(result):
         return None
-    return mp.chop(result, tol=mp.mpf(10) ** -45) if isinstance(result, mp.mpc) else result
+    return result.real if isinstance(result, mp.mpc) and _is_noise(result) else result
+
+
+def _is_noise(number: Any) -> bool:
+    """Whether an imaginary part is what rounding left of none."""
+    return bool(abs(number.imag) < abs(number.real) * _mp().mpf(10) ** (5 - _mp().dps))
 
 
 def _value(tree: Tree, point: Point) -> Any:
@@ -71,7 +81,11 @@ def _value(tree: Tree, point: Point) -> Any:
     if kind == "constant":
         return {"pi": mp.pi, "e": mp.e, "i": mp.mpc(0, 1)}[tree[1]] * 1
     values = [_value(part, point) for part in tree[1:]]
-    return _OPERATIONS[kind](mp, *values)
+    result = _OPERATIONS[kind](mp, *values)
+    sizes = getattr(_contexts, "sizes", None)
+    if sizes is not None and result:
+        sizes.append(abs(mp.mag(result)))
+    return result
 
 
 def _power(mp: Any, base: Any, exponent: Any) -> Any:
@@ -165,7 +179,7 @@ def close(one: Any, other: Any) -> Finding:
 
 
 def points_for(names: Iterable[str]) -> list[list[Point]]:
-    """Fixed points in three groups: positive fractions, fractions of both signs, whole numbers.
+    """Fixed points in groups: positive fractions, both signs, whole numbers, and far away.
 
     Expressions that are equal for positive or for whole numbers alone agree in one group only.
     """
@@ -181,6 +195,12 @@ def points_for(names: Iterable[str]) -> list[list[Point]]:
         [point((1,)) for _ in range(3)],
         [point((-1,)), point((-1, 1)), point((-1, 1))],
         [{name: mp.mpf(rng.randint(2, 9)) for name in names} for _ in range(3)],
+        # far away, where |x - 10| is no longer 10 - x
+        [
+            {n: sign * mp.mpf(rng.randint(10**k, 10 ** (k + 1))) / 7 for n in names}
+            for k in (1, 2, 3, 4)
+            for sign in (1, -1)
+        ],
     ]
 
 
@@ -203,12 +223,45 @@ def compare_trees(x: Tree, y: Tree) -> Finding:
     if len(known) < (_MIN_POINTS if names else 1):
         return "unknown"
     if set(known) == {"equal"}:
-        return "equal"
-    if holds(x, "log") != holds(y, "log"):  # the base of \log was not said
+        return "equal" if _equal_to_the_last(x, y, groups[0][0]) else "unknown"
+    if _unknown_base(x) or _unknown_base(y):
         return "unknown"
-    if any(set(group) == {"equal"} for group in found):
+    if any(set(group) == {"equal"} for group in found[:3]) and names:
         return "mixed"
     return "renamed" if _renamed(x, y) else "different"
+
+
+def _unknown_base(tree: Tree) -> bool:
+    """Whether a logarithm in it does not say its base."""
+    if tree[0] == "log" and len(tree) == 2:
+        return True
+    return any(_unknown_base(part) for part in tree[1:] if isinstance(part, tuple))
+
+
+def _equal_to_the_last(x: Tree, y: Tree, point: Point) -> bool:
+    """Whether two values agree in as many digits as their largest parts could hide.
+
+    ``2^{1000}x + 1`` and ``2^{1000}x`` agree in 300 digits.
+    """
+    _contexts.sizes = []
+    try:
+        value_at(x, point)
+        value_at(y, point)
+        hidden = max(_contexts.sizes, default=0) * 0.302  # bits to digits
+    finally:
+        _contexts.sizes = None
+    digits = int(min(60 + 3 * hidden, _MOST_DIGITS))
+    mp = _mp()
+    mp.dps = digits
+    try:
+        exact = {name: mp.mpf(value) for name, value in point.items()}
+        one, other = value_at(x, exact), value_at(y, exact)
+        if one is None or other is None:
+            return False
+        size = max(abs(one), abs(other))
+        return bool(abs(one - other) <= size * mp.mpf(10) ** -int(digits - hidden - 12))
+    finally:
+        mp.dps = _DIGITS
 
 
 def _compare_at(x: Tree, y: Tree, point: Point) -> Finding:
@@ -216,7 +269,7 @@ def _compare_at(x: Tree, y: Tree, point: Point) -> Finding:
     if one is None or other is None:
         return "unknown"
     # a root or a logarithm of a negative number where nobody spoke of i: outside of what was meant
-    strays = point and not (is_real(one) and is_real(other))
+    strays = not (is_real(one) and is_real(other))
     if strays and not (_speaks_of_i(x) or _speaks_of_i(y)):
         return "unknown"
     return close(one, other)

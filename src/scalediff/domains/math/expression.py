@@ -197,7 +197,9 @@ class _Reader:
         exponent = self._exponent()
         if self._peek() == "^":  # 2^3^4
             raise _NotUnderstood
-        return self._postfix(("^", base, exponent))
+        if self._peek() == "!":  # 2^{3}!: of the power, or of the exponent
+            raise _NotUnderstood
+        return ("^", base, exponent)
 
     def _postfix(self, tree: Tree) -> Tree:
         if self._take("!"):
@@ -217,6 +219,9 @@ class _Reader:
         token = self._peek()
         if not token or not (token[0].isalnum() or token in (r"\pi",) or token[1:] in _GREEK):
             raise _NotUnderstood
+        if token[0].isdigit():  # no mixed number: x^2\frac{1}{2} is a product
+            self._at += 1
+            return ("number", token)
         return self._factor()
 
     def _factor(self) -> Tree:
@@ -315,11 +320,11 @@ class _Reader:
             if name not in _INVERSES:
                 raise _NotUnderstood
             name, power = _INVERSES[name], None
-        argument = self._function_argument()
+        argument = self._function_argument(name)
         tree: Tree = (name, argument) if base is None else (name, argument, base)
         return tree if power is None else ("^", tree, power)
 
-    def _function_argument(self) -> Tree:
+    def _function_argument(self, name: str) -> Tree:
         if self._peek() in ("(", "["):
             group = self._group()
             if self._peek() == "^":  # \cos (x)^2: of the square, or squared
@@ -330,7 +335,15 @@ class _Reader:
         if self._take("-"):
             raise _NotUnderstood
         argument = self._power()
-        while self._begins_factor() and self._peek()[1:] not in FUNCTIONS and self._peek() != "(":
+        number = argument[0] == "number"
+        while self._begins_factor() and self._peek()[1:] not in FUNCTIONS:
+            token = self._peek()
+            plain = (
+                token == r"\pi" or token[1:] in _GREEK or (token.isalpha() and token not in "ei")
+            )
+            scaled = token == r"\pi" and name in ("ln", "log", "lg")
+            if not number or not plain or scaled:  # \sin x y, \ln 2\pi: of how much?
+                raise _NotUnderstood
             argument = ("*", argument, self._power())
         return argument
 

@@ -18,6 +18,9 @@ EXTRACT_VERSION = "3"
 MAX_CONTENT = 200_000
 """Characters of a response that are searched, from its end."""
 
+_SPACES = re.compile(r"[^\S\n]{3,}|\s*\n\s*\n\s*")
+_MAX_BETWEEN = 60
+"""Characters between two boxes that are joined in one sentence."""
 _MAX_SAID = 200
 """An answer said in a sentence is at most so long; what is longer is an explanation."""
 _MAX_SHOWN = 1_000
@@ -27,6 +30,7 @@ _BOX = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])(?:\s*(?=\{)| *(?=[-+]?\d)|\s*$)
 """A box, or a number behind the command; the word alone, in running text, is neither.
 At the very end it is a box that was cut off."""
 _BARE = re.compile(r"[-+]?\d(?:[\d.,]*\d)?")
+_NEGATED = re.compile(r"(?:^|[=:\s$(])-\s*$")
 _DRESS = re.compile(
     r"\\(?:text|mathrm|mathbf|mbox|quad|qquad|displaystyle)(?![A-Za-z])|[\s{}$\\?.,;:!_-]"
 )
@@ -47,8 +51,9 @@ _SAYS = re.compile(
     re.IGNORECASE,
 )
 _HEADING = re.compile(
-    r"(?:^|\n)\s*(?:#{1,6}\s*|\*\*\s*)(?:final\s+)?answer\s*:?\s*(?:\*\*)?\s*:?\s*\n+\s*([^\n]{1,1000})",
-    re.IGNORECASE,
+    r"^[ \t]*(?:#{1,6}[ \t]*|\*\*[ \t]*)(?:final\s+)?answer[ \t]*:?[ \t]*(?:\*\*)?[ \t]*:?"
+    r"[ \t]*\n+[ \t]*([^\n]{1,1000})",
+    re.IGNORECASE | re.MULTILINE,
 )
 _ONE_NUMBER = re.compile(r"(?<![\w.])\$?-?\d+(?:,\d{3})*(?:\.\d+)?(?![\w^/])")
 _MATHS = re.compile(r"\$\$?(.+?)\$\$?(?!\d)|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
@@ -56,8 +61,26 @@ _EXPLAINED = re.compile(
     r"(?<=\S)(?:\.(?=\s+[A-Z\\$])|\s+(?:because|since|as|so|which|where|when)\b|,\s+(?:since|so|as"
     r"|because|which)\b|<\|)"
 )
+_MOST_ANNOUNCED = 5
 _NO_ANSWER = re.compile(
-    r"(?:not|unclear|unknown|as follows|below|above|obtained|found)\b", re.IGNORECASE
+    r"(?:(?:not|unclear|unknown|as follows|below|above|obtained|found)\b"
+    r"|(?:indeed\s+|also\s+|therefore\s+)?(?:correct|right|verified|confirmed|consistent|the same"
+    r"|reasonable|valid|wrong|incorrect)\b(?!\s+(?:triangle|angle)))",
+    re.IGNORECASE,
+)
+_ANNOUNCES = re.compile(r"(?:so |thus |therefore,? )?the (?:final )?answer\b", re.IGNORECASE)
+_TELLING = re.compile(
+    r"\b(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|hundred|thousand"
+    r"|million|billion|dozen|negative|minus|plus|half|halves|third|thirds|quarters?|twice|double"
+    r"|triple|root|squared?|cubed?|factorial|percent|pi|and|or|of|not|more|less|times|to|over|by"
+    r"|between|sin|cos|tan|log|ln|[a-z])\b|[!%√^=+*/\\]|[-−]\s",
+    re.IGNORECASE,
+)
+"""What in a sentence makes its one number no answer."""
+_REST = re.compile(r"\s*(?:[.,;:!?]|$|\*)")
+_MORE_MATHS = re.compile(r"\s*(?:,\s*(?:and|or)?|and|or)\s*(?=\$|\\\()")
+_SCALED = re.compile(
+    r"\s*\$?\s*(\\pi(?![A-Za-z])|\\?%|(?:hundred|thousand|million|billion|dozen)\b)"
 )
 
 
@@ -72,7 +95,7 @@ def extract(content: str) -> str | None:
         >>> extract("18 - 4 = 14\n#### 14")
         '14'
     """
-    content = _after_thought(content[-MAX_CONTENT:])
+    content = _SPACES.sub(_shorter, _after_thought(content[-MAX_CONTENT:]))
     boxes = list(_BOX.finditer(content))
     if boxes:
         return _boxed(content, boxes)
@@ -81,8 +104,13 @@ def extract(content: str) -> str | None:
         last = hashes[-1]
         if not content[last.end() :].strip() or _VALUE_LIKE.match(last[1]):
             return _cleaned(last[1])
-    starts = [said.start(1) for said in (*_SAYS.finditer(content), *_HEADING.finditer(content))]
-    return _said(content[max(starts) :]) if starts else None
+    found = (*_SAYS.finditer(content), *_HEADING.finditer(content))
+    # "the answer is 12. This answer is correct": the last that announces something
+    for start in sorted((said.start(1) for said in found), reverse=True)[:_MOST_ANNOUNCED]:
+        answer = _said(content[start:])
+        if answer is not None:
+            return answer
+    return None
 
 
 def gold_answer(gold: str) -> str:
@@ -97,6 +125,11 @@ def gold_answer(gold: str) -> str:
     return gold
 
 
+def _shorter(match: re.Match[str]) -> str:
+    """Runs of spaces, which loops write by the thousand, as two."""
+    return "\n\n" if match[0].count("\n") > 1 else "  "
+
+
 def _after_thought(content: str) -> str:
     """The content behind the thought; nothing where the thought never ended."""
     thought, tag, rest = content.rpartition("</think>")
@@ -109,14 +142,20 @@ def _after_thought(content: str) -> str:
 
 def _boxed(content: str, boxes: list[re.Match[str]]) -> str | None:
     """The last box, with those that are joined to it in the same sentence."""
-    start, _, last = _box(content, boxes[-1])
+    start, last_end, last = _box(content, boxes[-1])
     if not last:
         return None
+    if scale := _SCALED.match(content, last_end):
+        last = f"{last} {scale[1]}"
+    if _NEGATED.search(content[max(0, start - 8) : start]):
+        last = f"-({last})" if re.search(r"[-+]", last[1:]) else f"-{last}"
     answers = [last]
     for box in reversed(boxes[:-1]):
         before, end, inner = _box(content, box)
         between = content[end:start]
-        if not inner or end > start or "\n\n" in between or not _JOINED.fullmatch(between):
+        if not inner or end > start or "\n\n" in between or len(between) > _MAX_BETWEEN:
+            break
+        if not _JOINED.fullmatch(between):
             break
         if not re.search(r",|\b(?:and|or)\b", between):  # the same box said twice
             break
@@ -140,17 +179,32 @@ def _box(content: str, match: re.Match[str]) -> tuple[int, int, str]:
 def _said(text: str) -> str | None:
     """The answer at the beginning of what follows its announcement."""
     text = text[:_MAX_SHOWN].strip().lstrip("*_: ")
-    if _NO_ANSWER.match(text):
+    if _NO_ANSWER.match(text) or _ANNOUNCES.match(text):
         return None
     if (found := _MATHS.match(text)) and not re.match(r"\$\d[\d.,]*(?:\s|\W*$)", text):
-        return _cleaned(" ".join(next(group for group in found.groups() if group).split()))
-    text = text.partition("\n")[0]
+        return _formulas(text, found)
+    text = text.partition("\n")[0].replace("−", "-")
     if found := _EXPLAINED.search(text):
         text = text[: found.start()]
-    if len(text.split()) > 2 and len(numbers := _ONE_NUMBER.findall(text)) == 1:
-        alone = not re.search(r"[\\^=+*/]|\b(?:not|more|less|times|or|to)\b", text)
-        text = numbers[0] if alone and len(re.findall(r"\d+", text.replace(",", ""))) < 3 else text
+    numbers = _ONE_NUMBER.findall(text)
+    if len(text.split()) > 2 and len(numbers) == 1:
+        rest = text.replace(numbers[0], " ", 1)
+        if not _TELLING.search(rest) and not re.search(r"\d", rest):
+            text = numbers[0]
     return _cleaned(text)
+
+
+def _formulas(text: str, found: re.Match[str]) -> str | None:
+    """The formula at the beginning, with those that it is joined to and a scale behind it."""
+    parts = [" ".join(next(group for group in found.groups() if group).split())]
+    end = found.end()
+    while (more := _MORE_MATHS.match(text, end)) and (other := _MATHS.match(text, more.end())):
+        parts.append(" ".join(next(group for group in other.groups() if group).split()))
+        end = other.end()
+    scale = _SCALED.match(text, end)
+    if scale:
+        parts[-1] += f" {scale[1]}"
+    return _cleaned(", ".join(parts))
 
 
 def _cleaned(text: str) -> str | None:

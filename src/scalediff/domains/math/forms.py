@@ -280,7 +280,7 @@ def _listed(text: str, name: str) -> Form | None:
         bare = unwrapped(text)
     if _GROUPED_NUMBER.fullmatch(_MONEY.sub(r"\1", bare)) or _SET_APART.fullmatch(bare):
         return None
-    if number_word(bare) != bare:  # one hundred and five
+    if number_word(bare) != bare:  # one hundred and five, one and a half
         return None
     parts = split_top(bare, _AND)
     if parts and len(parts) > 1 and all(parts):

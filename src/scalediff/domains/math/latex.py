@@ -67,6 +67,7 @@ _LONE_LETTER = re.compile(r"\\text\s*\{\s*([eid])\s*\}")
 _INFIX = re.compile(r"\{([^{}]*?)\\(over|choose)(?![A-Za-z])([^{}]*)\}")
 _LOOSE_SIGN = re.compile(r"\{\s*([-+:])\s*\}")
 _ROOT_OF_GROUP = re.compile(r"\\sqrt\s*\(([^()]*)\)")
+_PLAIN_ROOT = re.compile(r"(?<![A-Za-z\\])sqrt\s*\(")
 _TIMES_TEN = re.compile(r"(?<=\d)\s*[xX]\s*(?=10\s*\^)")
 _COMBINATIONS = re.compile(
     r"(?<![A-Za-z])C_\{?(\d+)\}?\^\{?(\d+)\}?|(?<![A-Za-z\d])(?:\{\})?(?:_\{?)?(\d+)\}?\s*C_\{?(\d+)\}?"
@@ -166,6 +167,8 @@ def tidy(text: str) -> str:
         text = _SHORT_ROOT.sub(r"\\sqrt{\1}", text)
     text = _DEGREE.sub(r"^\\circ ", text)
     text = text.replace("**", "^")
+    if "sqrt" in text:
+        text = _ROOT_OF_GROUP.sub(r"\\sqrt{\1}", _PLAIN_ROOT.sub(r"\\sqrt(", text))
     text = _LOOSE_SIGN.sub(r"\1", text)
     text = _TIMES_TEN.sub(r"\\times ", text)
     text = _COMBINATIONS.sub(_binomial, text)
@@ -234,6 +237,8 @@ def _gap(match: re.Match[str]) -> str:
     if match[1]:
         return f"{match[1]} "
     text, at = match.string, match.start()
+    if re.match(r"\d, \d{3}(?!\d)", text[max(at - 2, 0) : at + 5]):
+        return " "  # 2, 500 is not 2,500
     return " " if text[at - 1 : at].isdigit() and text[at + 1 : at + 2].isdigit() else ""
 
 

@@ -153,13 +153,21 @@ def _said(same: bool, reason: str) -> Verdict:
 
 
 def _clocks(a: Clock, b: Clock) -> Verdict:
+    if not (a.half_known or b.half_known) and a.minutes != b.minutes and _one_ratio(a, b):
+        return Verdict("undecided", "text", "other times of day, the same ratio")
     if a.half_known == b.half_known or a.minutes == b.minutes:
         if a.minutes == b.minutes and a.half_known != b.half_known:
             return Verdict("undecided", "text", "one does not say which half of the day")
         return _said(a.minutes == b.minutes, "times of day")
-    if a.minutes % 720 == b.minutes % 720:
+    if a.minutes % 720 == b.minutes % 720 or _one_ratio(a, b):
         return Verdict("undecided", "text", "one does not say which half of the day")
     return Verdict("wrong", "exact", "other times of day")
+
+
+def _one_ratio(a: Clock, b: Clock) -> bool:
+    """``1:12`` and ``2:24``: times, or a ratio."""
+    parts = [divmod(clock.minutes, 60) for clock in (a, b)]
+    return parts[0][0] * parts[1][1] == parts[1][0] * parts[0][1]
 
 
 def _residues(a: Residue, b: Residue) -> Verdict:
@@ -197,4 +205,7 @@ def compare_with_number(a: Notation, text: str) -> Verdict | None:
             return Verdict("wrong", "shape", "a ratio and a number")
         same = parts[0] / parts[1] == number  # type: ignore[operator]
         return Verdict("undecided" if same else "wrong", "shape", "a ratio and a number")
-    return Verdict("wrong", "shape", "a time of day and a number")
+    value_of = "undecided" if isinstance(a, Clock) and not a.half_known else "wrong"
+    return Verdict(
+        "undecided" if value_of == "undecided" else "wrong", "shape", "a time of day and a number"
+    )

@@ -28,6 +28,11 @@ from scalediff.domains.math.forms import Form
 
 _DECIMAL = re.compile(r"[-+]?\d*\.(\d+)")
 _OTHER_RELATION = re.compile(r"[<>]|\\(?:le|ge|lt|gt|ne|in|equiv)(?![A-Za-z])")
+_DEGREE = r"^\circ"
+_UNIT = re.compile(
+    r"(.*?[\d)}i\s])\s*(?:k?m|[cmd]m|m?g|kg|h|s|min|[km]?L|ml|l|N|k?J|m?V|k?W|m?A|K|k?Pa|k?Hz|ft|in|mi|k|M"
+    r"|\\Omega)(?:\s*/\s*(?:s|h|min|m|L|g|kg))?(?:\s*\^\s*\{?\d\}?)?"
+)
 _STARTS = (0.7, -1.3, 2.9, 11.0, -6.1)
 _STEPS = 80
 
@@ -36,7 +41,14 @@ def by_values(a: Form, b: Form) -> Verdict | None:
     """The verdict on two scalars by their values; None where that leaves it open."""
     if "=" in a.full + b.full and ("=" in a.text + b.text or a.name != b.name):
         return _equations(a, b)
-    return _expressions(a.text, b.text)
+    verdict = _expressions(a.text, b.text)
+    one_unit = bool(a.unit) != bool(b.unit)
+    if verdict is not None and verdict.value == "wrong" and one_unit:
+        letter = _UNIT.fullmatch(a.text if b.unit else b.text)
+        return (
+            Verdict("undecided", "unit", "a unit, and letters that may be") if letter else verdict
+        )
+    return verdict
 
 
 def _expressions(a: str, b: str) -> Verdict | None:
@@ -49,12 +61,41 @@ def _expressions(a: str, b: str) -> Verdict | None:
     if finding == "different":
         if rounds_in_text(a, y) or rounds_in_text(b, x):
             return Verdict("undecided", "rounding", "one is a rounding of the other")
+        if (told := _degrees(a, b) or _units(a, b)) is not None:
+            return told
         return Verdict("wrong", "numeric", "different values")
     if finding == "renamed":
         return Verdict("undecided", "name", "equal but for the name of a variable")
     if finding == "mixed":
         return Verdict("undecided", "numeric", "equal for some values of the variables only")
     return None
+
+
+def _degrees(a: str, b: str) -> Verdict | None:
+    """Expressions in degrees, where one or both write the sign."""
+    marked = [_DEGREE in a, _DEGREE in b]
+    if not any(marked):
+        return None
+    x, y = (read_expression(text.replace(_DEGREE, "")) for text in (a, b))
+    if x is None or y is None or compare_trees(x, y) != "equal":
+        return None
+    if all(marked):
+        return Verdict("right", "numeric", "equal in degrees")
+    return Verdict("undecided", "unit", "equal, one in degrees")
+
+
+def _units(a: str, b: str) -> Verdict | None:
+    """``5 m`` and ``5``: a product, or metres; undecided where units would make them equal."""
+    one, other = _UNIT.fullmatch(a), _UNIT.fullmatch(b)
+    if not one and not other:
+        return None
+    x, y = (read_expression(m[1]) if m else read_expression(t) for m, t in ((one, a), (other, b)))
+    if x is None or y is None or letters(x) or letters(y):
+        return None
+    if (one and other) or any(m and m[0][-1] in "kM" for m in (one, other)):
+        return Verdict("undecided", "unit", "letters that may be units")
+    same = compare_trees(x, y) == "equal"
+    return Verdict("undecided", "unit", "equal but for what may be a unit") if same else None
 
 
 def rounds_in_text(text: str, exact: Tree) -> bool:
@@ -74,9 +115,12 @@ def _equations(a: Form, b: Form) -> Verdict | None:
     if left is None or right is None:
         sides, other = (left, b) if left is not None else (right, a)
         several = sides is not None and len(letters(("+", *sides))) > 1 and "=" not in other.full
-        if several and value(other.text) is not None:
-            return Verdict("wrong", "shape", "an equation in several variables and a number")
-        return None
+        if not several or value(other.text) is None:
+            return None
+        own = {value(side.strip()) for side in (a if left is not None else b).full.split("=")}
+        if value(other.text) in own:  # x^2 + y^2 = 25, and 25
+            return Verdict("undecided", "shape", "a side of the equation")
+        return Verdict("wrong", "shape", "an equation in several variables and a number")
     x, y = (("+", one, ("neg", other)) for one, other in (left, right))
     if _constant_ratio(x, y):
         return Verdict("right", "numeric", "equations with the same solutions")
@@ -147,4 +191,4 @@ def _fails(sides: tuple[Tree, Tree], point: Point) -> bool:
     one, other = (value_at(side, point) for side in sides)
     if one is None or other is None:
         return False
-    return bool(abs(one - other) > 1e-6 * (abs(one) + abs(other)))
+    return bool(abs(one - other) > 1e-6 * (1 + abs(one) + abs(other)))

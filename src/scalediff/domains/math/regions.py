@@ -35,6 +35,7 @@ _COMMA = re.compile(r"[,;]")
 _RELATION = re.compile(r"\\(?:le|ge|lt|gt|ne)(?![A-Za-z])|<=|>=|!=|<|>")
 _SIGNS = {r"\le": "<=", r"\ge": ">=", r"\lt": "<", r"\gt": ">", r"\ne": "!="}
 _VARIABLE = re.compile(r"[A-Za-z]|\\(?:theta|alpha|beta|lambda|mu|phi|omega)")
+_ENDLESS = re.compile(r"([-+]?)\s*(?:\\(?:infty|infinity)|inf|infinity|oo)")
 _REALS = re.compile(
     r"\\mathbb\s*\{?\s*R\s*\}?|(?:\\text\s*\{\s*)?all (?:the )?real (?:numbers|values)(?:\s*\})?",
     re.IGNORECASE,
@@ -97,9 +98,15 @@ def read_interval(text: str) -> Interval | None:
     ends = split_top(text[1:-1], _COMMA)
     if not ends or len(ends) != 2 or not all(ends):
         return None
-    low, high = (end.replace("+\\infty", ABOVE).strip() for end in ends)
-    low = BELOW if low.replace(" ", "") == BELOW else low
-    return Interval(low, high, text[0] == "[", text[-1] == "]")
+    low, high = (_end(end) for end in ends)
+    closed = (text[0] == "[" and low != BELOW, text[-1] == "]" and high != ABOVE)
+    return Interval(low, high, *closed)
+
+
+def _end(text: str) -> str:
+    """An end; the spellings of infinity are one."""
+    found = _ENDLESS.fullmatch(text.strip())
+    return text.strip() if not found else BELOW if found[1] == "-" else ABOVE
 
 
 def _related(text: str) -> tuple[str, Region] | None:

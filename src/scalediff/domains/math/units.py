@@ -143,6 +143,8 @@ def convert(a: str, b: str) -> Fraction | Literal["other"] | None:
         True
     """
     a, b = canonical(a), canonical(b)
+    if {a, b} == {"pound", "pound sterling"}:
+        return None
     left, right = _UNITS.get(a.split("^")[0]), _UNITS.get(b.split("^")[0])
     if left is None or right is None:
         return None

@@ -33,6 +33,8 @@ def compare_values(x: Any, y: Any) -> Finding:
     if isinstance(x, MatrixBase) and isinstance(y, MatrixBase):
         return _matrices(x, y)
     if isinstance(x, Eq) and isinstance(y, Eq):
+        if not all(isinstance(side, Expr) for side in (x.lhs, x.rhs, y.lhs, y.rhs)):
+            return "unknown"
         return "equal" if _same_equation(x, y) else "mixed"
     if not (isinstance(x, Expr) and isinstance(y, Expr)):
         return "unknown"
