@@ -196,6 +196,8 @@ def _values(a: Form, b: Form, leaf: Leaf) -> Verdict | None:
         return told
     if (x is None) != (y is None) and _ROMAN.fullmatch(other if x is not None else one):
         return Verdict("undecided", "text", "letters that may be a number")
+    if (x is None) != (y is None) and choice(other if x is not None else one):
+        return Verdict("undecided", "text", "a choice and a value")
     if _word_and_mathematics(one, other):
         return Verdict("wrong", "text", "words and mathematics")
     if not alike:
@@ -428,7 +430,7 @@ def _scalar_and_collection(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict 
         if all(verdict is not None and verdict.value == "right" for verdict in each):
             return Verdict("right", "exact", "one answer in several forms")
     kinds = {read(part).kind for part in collection.parts}
-    if "region" in kinds or (any("=" in part for part in collection.parts) and "=" in scalar.full):
+    if "region" in kinds or ("=" in collection.full and "=" in scalar.text):
         return Verdict("undecided", "shape", "one answer and several relations")
     if any(read(part).unit for part in collection.parts) and collection.kind == "list":
         return Verdict("undecided", "unit", "a quantity in several units, or several")

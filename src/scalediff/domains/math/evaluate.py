@@ -218,6 +218,9 @@ def compare_trees(x: Tree, y: Tree) -> Finding:
     if len(names) > _MOST_LETTERS:
         return "unknown"
     groups = points_for(names) if names else [[{}]]
+    firsts = [_compare_at(x, y, points[0]) for points in groups[:3]]
+    if names and set(firsts) == {"different"} and not (_unknown_base(x) or _unknown_base(y)):
+        return "renamed" if _renamed(x, y) else "different"  # no group can be equal throughout
     found = [[_compare_at(x, y, point) for point in points] for points in groups]
     known = [one for group in found for one in group if one != "unknown"]
     if len(known) < (_MIN_POINTS if names else 1):

@@ -39,7 +39,8 @@ _STEPS = 80
 
 def by_values(a: Form, b: Form) -> Verdict | None:
     """The verdict on two scalars by their values; None where that leaves it open."""
-    if "=" in a.full + b.full and ("=" in a.text + b.text or a.name != b.name):
+    two_names = bool(a.name and b.name) and a.name != b.name
+    if "=" in a.text + b.text or (two_names and "=" in a.full + b.full):
         return _equations(a, b)
     verdict = _expressions(a.text, b.text)
     one_unit = bool(a.unit) != bool(b.unit)
