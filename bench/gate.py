@@ -24,6 +24,7 @@ from scalediff.stages.tally import wilson
 
 TRAINING = "line.generator.train_seed"
 MOST = 8
+NOT_ASKED = object()
 
 
 @dataclass
@@ -36,14 +37,15 @@ class Problem:
 
     truth: str | None
     attempts: list
-    student: str | None
+    student: object
 
     def first(self):
         return self.attempts[0][0]
 
     def differs(self):
         """The paper's rule: one attempt with an answer, and the student does not agree."""
-        return self.first() is not None and self.student != self.first()
+        asked = self.student is not NOT_ASKED  # else a rule had left the row out before
+        return asked and self.first() is not None and self.student != self.first()
 
     def label(self, k, share=1.0):
         """The majority of the first k graded answers, where enough of them agree, else None."""
@@ -84,7 +86,7 @@ def problems(found, solved, judged, truth_of):
             (a.get("answer") if a["finish_reason"] == "stop" else None, a["num_tokens"])
             for a in own
         ]
-        told[row["key"]] = Problem(truth_of(row), attempts, students.get(row["key"]))
+        told[row["key"]] = Problem(truth_of(row), attempts, students.get(row["key"], NOT_ASKED))
     return list(told.values())
 
 

@@ -3,7 +3,8 @@
 ``python bench/filter/loops.py [--texts N]``. Texts are real solutions (GSM8K's and MATH500's, in
 bundles of the length of a long thought); into a third of them a loop is planted: a sentence, a line
 of LaTeX, a stretch that changes a number each time round, or a cycle of several sentences, at the
-end (as loops come) or in the middle. The rest are healthy. Prints texts and characters a second,
+end (as loops come) or in the middle. The rest are healthy; a quarter of those go through a list of
+cases in the same words. Prints texts and characters a second,
 the recall on each kind of loop and the false alarms, in one run and one process.
 
 datatrove: its own defaults (English word tokenizer, the thresholds of the Gopher paper), the
@@ -52,6 +53,15 @@ def cycle(rng):
     return "".join(SENTENCES) * rng.randint(15, 60)
 
 
+def cases(rng):
+    """Healthy: cases that are gone through, one after the other."""
+    verb = rng.choice(["test", "try", "look at"])
+    return "".join(
+        f"Next, I {verb} the prime {n}: it does not divide the number, so I move on to the next. "
+        for n in rng.sample(range(2, 400), rng.randint(8, 25))
+    )
+
+
 LOOPS = {"sentence": sentence, "latex": latex, "counting": counting, "cycle": cycle}
 
 
@@ -69,6 +79,8 @@ def texts(n):
     for i in range(n):
         parts = rng.sample(solutions, rng.randint(5, 30))
         if i % 3:
+            if i % 4 == 1:
+                parts.insert(2, cases(rng))
             yield "\n\n".join(parts), None
             continue
         kind = list(LOOPS)[(i // 3) % len(LOOPS)]

@@ -7,7 +7,7 @@ precision are too.
 
 import random
 
-from scalediff.text.ngrams import mathematics
+from scalediff.text.ngrams import asked, mathematics, tokens
 
 NAMES = "Ana Bo Carl Dina Edu Fay Gus Hana Ivo Jo Kai Lena Max Nora Omar Pia Rosa Sam".split()
 THINGS = "apples pencils marbles stamps tickets bricks coins shells cards plates ropes".split()
@@ -53,10 +53,13 @@ def without_numbers(rng):
 
 
 def reworded(text, rng):
-    """A near copy: one word of many is another, the mathematics is the same."""
+    """A near copy: one word of many is another; the mathematics and the question are the same."""
     parts = text.split(" ")
     places = [i for i, p in enumerate(parts) if p.isalpha() and len(p) > 2 and p.islower()]
     places = [i for i in places if not mathematics([parts[i]])]  # "sum" for "lose" is no wording
+    words_of = tokens(text)
+    question = len(asked(words_of)) / len(words_of)
+    places = [i for i in places if i < (1 - question) * len(parts) - 2]  # the question stays
     at = rng.choice(places[1:-1])
     parts[at] = rng.choice(words(rng))
     return " ".join(parts)

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from scalediff.commands import Command
-from scalediff.core.records import Drop, Row, attempts_of
+from scalediff.core.records import Drop, Row, attempts_of, merge
 from scalediff.core.stage import Context
 from scalediff.domains import open_domain
 from scalediff.io.run import Run
@@ -25,6 +25,7 @@ from scalediff.pipeline import Pipeline
 from scalediff.recipe import Node
 from scalediff.report.lines import lines_of
 from scalediff.stages.agree import Agree
+from scalediff.stages.decide import Decide
 from scalediff.stages.rules import Rules, RulesConfig
 from scalediff.watch import Console
 
@@ -68,8 +69,7 @@ def explain(command: Command) -> None:
         num_attempts = sum(len(attempts_of(row, "teacher")) for row in rows)
         print(f"{few} rows, {num_attempts:,} attempts; nothing is dropped or paid\n")
         _rules(node, rows, command.domain)
-        settings = recipe.nodes[f"{command.step}.decide"]
-        asyncio.run(_agreement(settings, rows, command.domain))
+        asyncio.run(_agreement(recipe.nodes, command.step, rows, command.domain))
         run.close()
 
 
@@ -134,22 +134,35 @@ def _tried(
     return reasons, leave
 
 
-async def _agreement(node: Node, rows: Sequence[Row], domain_name: str) -> None:
-    """How many rows each share of agreeing attempts would keep, where there are several."""
+async def _agreement(nodes: dict[str, Node], step: str, rows: Sequence[Row], name: str) -> None:
+    """What the label's threshold would do at each share, where rows have several attempts."""
     if all(len(attempts_of(row, "teacher")) < 2 for row in rows):
         print("\nagreement: every row has one attempt, so there is nothing to agree")
         return
-    domain = open_domain(domain_name)
+    domain = open_domain(name)
     ctx = Context(domain, "filter", 1, "filter", Path("."))
-    agree = Agree(Agree.Config())
+    rules, agree = nodes[f"{step}.rules"].stage, Agree(Agree.Config())
+    config = nodes[f"{step}.decide"].stage.config
+    assert isinstance(rules, Rules)
+    labelled = []
     try:
-        told = [await agree.process(row, 0, ctx) for row in rows]
+        for row in rows:
+            marked = rules.process(row, domain)
+            if isinstance(marked, Drop):
+                continue
+            marked = merge(row, marked)
+            added = await agree.process(marked, 0, ctx)
+            if not isinstance(added, Drop):
+                labelled.append(merge(marked, added))
     finally:
         await domain.close()
-    shares = [row["confidence"] for row in told if not isinstance(row, Drop)]
-    own = node.stage.config.min_confidence
-    print("\nagreement (min_confidence): rows kept, rows for review")
+    own = config.min_confidence
+    print("\nagreement of what the rules leave (min_confidence): rows kept, for review, dropped")
     for share in sorted({*_SHARES, *([own] if own is not None else [])}):
-        kept = sum(confidence >= share for confidence in shares)
+        decide = Decide(config.model_copy(update={"min_confidence": share}))
+        told = [decide.process(row, domain) for row in labelled]
+        dropped = sum(isinstance(outcome, Drop) for outcome in told)
+        review = sum(not isinstance(o, Drop) and bool(o.get("review")) for o in told)
         mark = "  <- as set" if share == own else ""
-        print(f"{share:>6.2f} {kept:>8,} {len(shares) - kept:>8,}{mark}")
+        kept = len(told) - dropped - review
+        print(f"{share:>6.2f} {kept:>8,} {review:>8,} {dropped:>8,}{mark}")

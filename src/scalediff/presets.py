@@ -203,8 +203,10 @@ def _filter(name: str, step: Step, steps: Steps) -> tuple[Steps, str]:
         last = f"{name}.calibrate"
     values, origins = _sub(step, plan, "min_confidence", "min_agree", "drop_below")
     values["drop_too_easy"] = False
-    if plan.min_agree is None and plan.min_confidence is not None and f"{name}.more" in made:
-        values["min_agree"] = (plan.teacher_k + 1) // 2
+    solved = teacher is not None and teacher.stage == "solve"
+    most = max(first_k, plan.teacher_k) if solved else 1
+    if plan.min_agree is None and plan.min_confidence is not None and most > 1:
+        values["min_agree"] = (most + 1) // 2
     made[f"{name}.decide"] = Step("decide", (last,), None, values, origins)
     return made, f"{name}.decide"
 

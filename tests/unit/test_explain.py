@@ -26,5 +26,5 @@ def test_explain_says_what_thresholds_would_drop_and_writes_nothing(tmp_path, mo
     out = capsys.readouterr().out
     assert "as set: 2 attempts rejected (looping 2), 0 rows leave" in out
     assert "loop_repeats" in out
-    assert "1.00        3        3  <- as set" in out
+    assert "1.00        3        3        0  <- as set" in out
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.jsonl"]

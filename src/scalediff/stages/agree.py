@@ -31,11 +31,11 @@ class AgreeConfig(Config):
 
 @dataclass
 class _Cluster:
-    """Attempts that give one answer, and those of which that is not known."""
+    """Attempts that give one answer, and the clusters of which it is not known whether they do."""
 
     answer: str
     members: list[dict[str, Any]] = field(default_factory=list)
-    undecided: list[dict[str, Any]] = field(default_factory=list)
+    doubts: list[_Cluster] = field(default_factory=list)
 
 
 class Agree(AsyncStage):
@@ -55,56 +55,54 @@ class Agree(AsyncStage):
         if not voters:
             return Drop("no_answer", f"none of {len(everyone)} attempts gives an answer")
         gold = gold_of(row)
-        if gold is not None:
-            cluster = _Cluster(gold)
-            for attempt in voters:
-                await self._try(row, attempt, cluster, ctx, gold=True)
-            return self._outcome(cluster, len(voters), len(everyone))
-        clusters: list[_Cluster] = []
+        clusters: list[_Cluster] = [] if gold is None else [_Cluster(gold)]
         for attempt in voters:
-            if not await self._joins_one(row, attempt, clusters, ctx):
-                clusters.append(_Cluster(attempt["answer"], [attempt]))
+            await self._place(row, attempt, clusters, ctx, gold=gold is not None)
         # of equally large ones the one with the earliest attempt; the tie shows in the confidence
-        chosen = max(clusters, key=lambda c: len(c.members))
+        largest = max(clusters, key=lambda c: len(c.members))
+        chosen = largest if gold is None else clusters[0]
         return self._outcome(chosen, len(voters), len(everyone))
 
-    async def _joins_one(
-        self, row: Row, attempt: dict[str, Any], clusters: list[_Cluster], ctx: Context
-    ) -> bool:
-        """Put an attempt with its equals: equal text first, which costs no comparison."""
-        same_text = [c for c in clusters if c.answer == attempt["answer"]]
+    async def _place(
+        self,
+        row: Row,
+        attempt: dict[str, Any],
+        clusters: list[_Cluster],
+        ctx: Context,
+        gold: bool,
+    ) -> None:
+        """Put an attempt with its equals (equal text first, which costs no comparison) or apart."""
+        answer = attempt["answer"]
+        same_text = [c for c in clusters if c.answer == answer]
+        doubts = []
         for cluster in same_text or clusters:
-            if await self._try(row, attempt, cluster, ctx):
-                for other in clusters:
-                    other.undecided = [a for a in other.undecided if a is not attempt]
-                return True
-        return False
-
-    @staticmethod
-    async def _try(
-        row: Row, attempt: dict[str, Any], cluster: _Cluster, ctx: Context, gold: bool = False
-    ) -> bool:
-        """Compare an attempt with a cluster's answer, and note where it belongs."""
-        value = "right"
-        if attempt["answer"] != cluster.answer:
-            problem = str(row.get("problem") or "")
-            compare = ctx.domain.verify if gold else ctx.domain.same
-            value = (await compare(problem, attempt["answer"], cluster.answer)).value
-        if value == "right":
-            cluster.members.append(attempt)
-        elif value == "undecided":
-            cluster.undecided.append(attempt)
-        return value == "right"
+            value = "right"
+            if answer != cluster.answer:
+                problem = str(row.get("problem") or "")
+                # gold is the first cluster's answer and may be written as a dataset writes it
+                of_gold = gold and cluster is clusters[0]
+                compare = ctx.domain.verify if of_gold else ctx.domain.same
+                value = (await compare(problem, answer, cluster.answer)).value
+            if value == "right":
+                cluster.members.append(attempt)
+                return
+            if value == "undecided":
+                doubts.append(cluster)
+        new = _Cluster(answer, [attempt], doubts)
+        for cluster in doubts:
+            cluster.doubts.append(new)
+        clusters.append(new)
 
     @staticmethod
     def _outcome(cluster: _Cluster, voters: int, counted: int) -> Row:
-        graded = voters - len(cluster.undecided)
+        undecided = sum(len(other.members) for other in cluster.doubts)
+        graded = voters - undecided
         return {
             "label": cluster.answer,
             "confidence": len(cluster.members) / graded if graded else 0.0,
             "num_agree": len(cluster.members),
             "num_graded": graded,
             "num_counted": counted,
-            "num_undecided": len(cluster.undecided),
+            "num_undecided": undecided,
             "solution_index": cluster.members[0]["sample_index"] if cluster.members else None,
         }

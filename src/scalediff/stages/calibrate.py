@@ -3,10 +3,10 @@
 In: rows with ``confidence``, and as second input the canaries with ``canary_verdict``. Out:
 ``p_right`` for each row, and ``calibration.json``: blocks of confidences with the number of
 canaries in each, how many are right, and a 95 % interval. Null where there are fewer than
-``min_canaries`` decided ones. Blocks are joined until the share of right labels grows with the
-confidence (isotonic regression by pooling adjacent violators: Robertson, Wright, Dykstra: Order
-Restricted Statistical Inference, 1988), and each share is (right + 1/2) / (n + 1), so that no label
-is ever called certain.
+``min_canaries`` decided ones, and for rows with gold, whose label it is. A block's share is
+(right + 1/2) / (n + 1), so that no label is ever called certain, and blocks are joined until the
+share grows with the confidence (isotonic regression by pooling adjacent violators: Robertson,
+Wright, Dykstra: Order Restricted Statistical Inference, 1988).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pydantic import Field
 from scalediff.core.records import Drop, Row
 from scalediff.core.stage import Config, Context, SetStage, Table
 from scalediff.io.run import write_json
+from scalediff.stages.grade import gold_of
 from scalediff.stages.tally import wilson
 
 
@@ -63,7 +64,7 @@ def blocks_of(decided: Counter[tuple[float, bool]]) -> list[Block]:
     for confidence in sorted({confidence for confidence, _ in decided}):
         right, wrong = decided[confidence, True], decided[confidence, False]
         found.append(Block(confidence, right, right + wrong))
-        while len(found) > 1 and found[-2].right * found[-1].n >= found[-1].right * found[-2].n:
+        while len(found) > 1 and found[-2].p >= found[-1].p:
             above = found.pop()
             found[-1].right += above.right
             found[-1].n += above.n
@@ -88,6 +89,9 @@ class Calibrate(SetStage):
         blocks = blocks_of(decided) if decided.total() >= self.config.min_canaries else []
         write_json(ctx.folder / "calibration.json", [_told(block) for block in blocks])
         for row in inputs[0].rows():
+            if gold_of(row) is not None:
+                yield row["key"], {}  # its label is its gold
+                continue
             below = [block for block in blocks if block.low <= row["confidence"]]
             chosen = below[-1] if below else next(iter(blocks), None)
             yield row["key"], {} if chosen is None else {"p_right": round(chosen.p, 4)}

@@ -23,6 +23,8 @@ from scalediff.core.stage import Config, RowStage
 from scalediff.text.language import check_languages, foreign, scripts
 from scalediff.text.repetition import loop
 
+_FEWEST_LETTERS = 20
+"""Texts with fewer letters are in no script."""
 _JOINED = 16
 """Characters between two boxes of one sentence that make them parts of one answer."""
 
@@ -133,7 +135,8 @@ class Rules(RowStage):
             return ""
         own, found = scripts(problem), scripts(text)
         away = {name: n for name, n in found.items() if name not in own and name != "Latin"}
-        if not own or sum(away.values()) <= self.config.max_foreign_share * found.total():
+        few = found.total() < _FEWEST_LETTERS
+        if few or not own or sum(away.values()) <= self.config.max_foreign_share * found.total():
             return ""
         script, n = max(away.items(), key=lambda item: item[1])
         return f"{n / found.total():.0%} of its letters are {script}, of the problem's none"

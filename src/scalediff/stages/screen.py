@@ -133,9 +133,11 @@ class Screen(SetStage):
     config: ScreenConfig
 
     def fingerprint(self, domain: Domain) -> str:
-        """A hash of the benchmarks' files, which may change or move from the hub to a folder."""
+        """A hash of the files of benchmarks (which may move to a folder) and embedding model."""
         known = domain.benchmarks()
-        return fingerprint(known.get(name, name) for name in self.config.benchmarks)
+        paths = [known.get(name, name) for name in self.config.benchmarks]
+        model = self.config.embedding_model
+        return fingerprint([*paths, *([model] if model else [])])
 
     def run(self, inputs: list[Table], ctx: Context) -> Iterator[tuple[str, Row | Drop]]:
         """Each row's key and either its columns or the first reason to leave.

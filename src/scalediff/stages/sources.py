@@ -68,7 +68,7 @@ class Sources(SetStage):
     """Reads everything once, in order."""
 
     name = "sources"
-    version = "2"
+    version = "3"
     births = True
     adds = ("problem", "problem_id", "answer", "solution", "benchmark", "attempts")
     Config = SourcesConfig

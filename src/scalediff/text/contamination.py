@@ -21,16 +21,20 @@ What is reported is confirmed on the n-grams themselves. Memory: about 20 kB a b
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from scalediff.text.common import is_common
-from scalediff.text.ngrams import jaccard, masked, mathematics, ngrams, tokens
+from scalediff.text.ngrams import asked, jaccard, masked, mathematics, ngrams, tokens
 
 _LONG, _SHORT = 13, 8
 _MIN_TOKENS = 12
 _ENOUGH_WORDS = 6
+_DRAWING = re.compile(
+    r"[\[<]asy[\]>].*?[\[<]/asy[\]>]|\\begin\{(tikzpicture|asy)\}.*?\\end\{\1\}", re.DOTALL
+)
 _SHARED_WORDS = 1 / 3
 _ENOUGH_MATHEMATICS = 4
 _REWORDED = 0.5
@@ -97,8 +101,13 @@ class Benchmarks:
         return len(self._problems)
 
     def add(self, name: str, text: str) -> None:
-        """Put a problem in; one that is there already is kept under its first name."""
-        words = tokens(text)
+        """Put a problem in; one that is there already is kept under its first name.
+
+        Its drawing counts for nothing: copies often lack it.
+        """
+        if (bare := _DRAWING.sub(" ", text)) != text:
+            self._exact.setdefault(" ".join(tokens(text)), len(self._problems))
+        words = tokens(bare)
         at = len(self._problems)
         if not words or self._exact.setdefault(" ".join(words), at) != at:
             return
@@ -152,6 +161,8 @@ class Benchmarks:
             problem = self._problems[at]
             share = jaccard(grams, ngrams(problem.words, 3))
             told = {word for word in problem.words if len(word) > 1 and word[0].isalpha()}
+            if asked(words) != asked(problem.words):
+                continue  # of the same things something else is asked
             if len(told) >= _ENOUGH_WORDS and 2 * len(told.intersection(words)) < len(told):
                 continue  # the formula alone is not the problem
             if share >= _REWORDED and (best is None or share > best.share):

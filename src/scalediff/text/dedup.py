@@ -4,14 +4,15 @@ A text is a near-duplicate of an earlier one when
 
 * their tokens are the same (``exact``), or
 * both have at least ``min_tokens`` tokens, their mathematics (numbers, operators, commands and
-  words such as ``odd`` and ``three``, in order: ``ngrams.mathematics``) is the same, and the
-  Jaccard similarity of their 3-grams reaches ``jaccard``.
+  words such as ``odd`` and ``three``, in order: ``ngrams.mathematics``) is the same, they ask for
+  the same (``ngrams.asked``), and the Jaccard similarity of their 3-grams reaches ``jaccard``.
 
 The second condition is what sets problems apart from prose: in a text of 80 tokens a changed number
 or sign leaves the similarity at 0.93, yet it is another problem with another answer. Such
 *twins* are never near-duplicates unless ``twin_jaccard`` allows it. The price: a copy that writes
-``1/2`` for ``\frac{1}{2}``, or ``greatest`` for ``largest``, is not found; and a long text in which
-a word turns the meaning that is not on the list of such words counts as a duplicate.
+``1/2`` for ``\frac{1}{2}``, ``greatest`` for ``largest``, or words its question otherwise, is not
+found; and a long text in which a word turns the meaning that is not on the list of such words
+counts as a duplicate.
 
 Texts are shelved by their mathematics. Most shelves hold one text or a few, which are compared one
 by one; only from ``_CROWD`` texts on (a set made from few templates, or twins that count) does a
@@ -30,7 +31,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from scalediff.text.ngrams import jaccard, mathematics, ngrams, tokens
+from scalediff.text.ngrams import asked, jaccard, mathematics, ngrams, tokens
 
 _N = 3
 _NUM_PERM = 128
@@ -91,7 +92,7 @@ def prepare(text: str, min_tokens: int = 12, twins: bool = False) -> Prepared:
 
 
 def _shelf(words: list[str]) -> int:
-    content = "\x1f".join(mathematics(words)).encode("utf-8")
+    content = "\x1f".join((*mathematics(words), "\x1e", *asked(words))).encode("utf-8")
     return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little")
 
 

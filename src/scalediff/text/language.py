@@ -25,6 +25,8 @@ _SCRIPTS: dict[str, str] = {
     "Latin": "A-Za-z\u00c0-\u024f",
 }
 _LETTERS = {name: re.compile(f"[{letters}]") for name, letters in _SCRIPTS.items()}
+_LONE_GREEK = re.compile("(?<![\u0370-\u03ff])[\u0370-\u03ff]{1,2}(?![\u0370-\u03ff])")
+"""Angles and constants, not words."""
 _BY_SCRIPT = {
     "zh": ("Han",),
     "ja": ("Han", "Kana"),
@@ -53,7 +55,9 @@ _WORDS = {
     name: frozenset(words.split()) - (_ENGLISH_TOO if name != "en" else frozenset())
     for name, words in _SHORT_WORDS.items()
 }
-_MATHS = re.compile(r"\$\$?.*?\$\$?|\\\(.*?\\\)|\\\[.*?\\\]|\\[A-Za-z]+", re.DOTALL)
+_MATHS = re.compile(
+    r"\$\$?[^$]{0,2000}\$\$?|\\\([^\\]{0,500}?\\\)|\\\[[^\]]{0,2000}?\\\]|\\[A-Za-z]+"
+)
 _WORD = re.compile(r"[^\W\d_]+")
 _FEWEST_LETTERS = 20
 _FEWEST_WORDS = 4
@@ -83,7 +87,7 @@ def scripts(text: str) -> Counter[str]:
         >>> scripts("Find 求 $\\alpha$")
         Counter({'Latin': 4, 'Han': 1})
     """
-    text = _MATHS.sub(" ", text)
+    text = _LONE_GREEK.sub(" ", _MATHS.sub(" ", text))
     found = ((name, len(letters.findall(text))) for name, letters in _LETTERS.items())
     return Counter({name: n for name, n in found if n})
 
@@ -99,7 +103,7 @@ def foreign(text: str, allowed: Sequence[str]) -> str:
     """
     found = scripts(text)
     total = found.total()
-    if total < _FEWEST_LETTERS and "Latin" in found:
+    if total < _FEWEST_LETTERS and found["Latin"] > total / 2:
         return ""
     home = {script for language in allowed for script in _BY_SCRIPT.get(language, ("Latin",))}
     # names of points and units are Latin in every language

@@ -40,6 +40,10 @@ more less fewer larger smaller greater above below over under before after first
 outside not no never without except distinct identical clockwise counterclockwise inclusive
 exclusive zero one two three four five six seven eight nine ten eleven twelve twenty thirty forty
 fifty sixty seventy eighty ninety hundred thousand million
+radius diameter circumference area perimeter volume surface length width height depth base
+hypotenuse leg side angle median altitude mean mode range average variance numerator denominator
+row column red blue green white black yellow heads tails boys girls men women male female morning
+evening today yesterday tomorrow
 """
 _TURNING = frozenset(_TURNING_WORDS.split())
 """Words that turn the answer when one stands for another."""
@@ -103,6 +107,26 @@ def mathematics(words: Sequence[str]) -> tuple[str, ...]:
 
 def _is_command(word: str) -> bool:
     return word[0] == "\\" and word not in _LOOKS
+
+
+_ASKING_WORDS = (
+    "find compute determine evaluate calculate what how which who where when why prove show "
+    "express simplify solve give state"
+)
+_ASKS = frozenset(_ASKING_WORDS.split())
+
+
+def asked(words: Sequence[str]) -> tuple[str, ...]:
+    """The last clause that asks: from its last asking word on, letters and all.
+
+    Two texts that ask for different things are different problems, however alike they read.
+
+    Example:
+        >>> asked(tokens("Let $x+y=3$ and $x-y=1$. Find the value of $x$."))
+        ('find', 'the', 'value', 'of', 'x')
+    """
+    at = next((i for i in range(len(words) - 1, -1, -1) if words[i] in _ASKS), len(words))
+    return tuple(words[at:])
 
 
 def jaccard(a: set[str], b: set[str]) -> float:

@@ -11,6 +11,11 @@ from __future__ import annotations
 import re
 import unicodedata
 
+_GREEK = "αβγδεζηθικλμνξπρστυφχψωΔΣΠΩ"
+_GREEK_NAMES = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau "
+    "upsilon phi chi psi omega Delta Sigma Pi Omega"
+)
 _CHARACTERS = str.maketrans(
     {
         "−": "-",
@@ -27,6 +32,12 @@ _CHARACTERS = str.maketrans(
         "≤": "<=",
         "≥": ">=",
         "…": "...",
+        "²": "^2",
+        "³": "^3",
+        "√": r"\sqrt ",
+        "∞": r"\infty ",
+        "°": r"^\circ ",
+        **{letter: f"\\{name} " for letter, name in zip(_GREEK, _GREEK_NAMES.split(), strict=True)},
     }
 )
 
@@ -90,7 +101,7 @@ def normalise(text: str) -> str:
     if not text.isascii():
         sound = text.encode("utf-8", "replace").decode("utf-8")
         text = unicodedata.normalize("NFC", sound).translate(_CHARACTERS)
-    if "\\" in text:
+    if "\\" in text or "{,}" in text:
         text = _THOUSANDS.sub("", text)
         text = _INVISIBLE.sub(" ", text)
         text = _COMMAND.sub(_command, text).replace("\\%", "%")

@@ -6,8 +6,9 @@ Three signs, each with evidence for people:
   is a loop from ``min_repeats`` times and ``min_run`` tokens, a formula from twice as many; one of
   few numbers and symbols only from ``min_symbol_run`` tokens, since sums, tables and matrices of
   equal entries are healthy.
-* a **counting run**: the same stretch but for its numbers, which are few in it ("attempt 7 failed,
-  so let me try once more"). Healthy enumerations have numbers in every clause.
+* a **counting run**: the same stretch, thirty times and more, but for its numbers, which are few in
+  it ("attempt 7 failed, so let me try once more"). Cases that are gone through are fewer, or have
+  numbers in every clause.
 * **stale** text: most of its 20-grams hold a word and stood in it before. It finds loops that
   change a word each time round. Long arithmetic stays far below: its steps differ in their numbers.
 
@@ -28,6 +29,10 @@ _TOKEN = re.compile(r"\\?[^\W_]+|[^\w\s]|_")
 _LONG = 64
 """Characters from which a token is a loop without spaces."""
 _SEED_GRAM = 4
+_WORDED = 6
+"""Different tokens that make a stretch with a word in it more than a list ("odd, odd, even")."""
+_FEWEST_COUNTED = 30
+"""Times that a counting run repeats at least: shorter ones may be cases that are gone through."""
 _VARIED = 12
 """Different tokens that make a stretch of symbols a formula rather than a row of a table."""
 _COUNT_GRAM = 12
@@ -109,6 +114,8 @@ def _counting_run(
             continue
         stretch = masked[start : start + period]
         numbers = stretch.count("#")
+        if length < _FEWEST_COUNTED * period:
+            continue
         if 0 < numbers <= _COUNTED_NUMBERS * period and any(_is_word(word) for word in stretch):
             best = (start, period, length)
     return best if best[2] else None
@@ -132,7 +139,8 @@ def _longest_run(
             continue
         stretch = words[start : start + period]
         varied = length >= 2 * min_run and len(set(stretch)) >= _VARIED
-        if length >= min_symbol_run or varied or any(_is_word(word) for word in stretch):
+        worded = len(set(stretch)) >= _WORDED and any(_is_word(word) for word in stretch)
+        if length >= min_symbol_run or varied or worded:
             best = (start, period, length)
     return best if best[2] else None
 

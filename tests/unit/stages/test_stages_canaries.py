@@ -82,7 +82,7 @@ def test_a_confidence_is_worth_what_canaries_say(tmp_path):
 @given(st.lists(st.tuples(st.sampled_from([0.25, 0.5, 0.75, 1.0]), st.booleans()), min_size=1))
 def test_a_higher_confidence_is_never_worth_less(pairs):
     blocks = blocks_of(Counter(pairs))
-    shares = [block.right / block.n for block in blocks]
+    shares = [block.p for block in blocks]
     assert shares == sorted(shares)
     assert sum(block.n for block in blocks) == len(pairs)
 

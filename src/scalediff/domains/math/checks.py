@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from scalediff.core.records import Drop
 from scalediff.domains.math.posed import ill_posed
+from scalediff.text.language import foreign
 
 VERSION = "4"
 """Raised whenever another problem may be called malformed; part of the domain's version."""
@@ -34,35 +35,49 @@ _OTHER_SCRIPT = re.compile(r"[\u0370-\U0003ffff]{2}")
 """Letters beyond Latin ones: the English words above say nothing there."""
 
 _LEFTOVER = re.compile(
-    r"<\|[a-z_]+\|>|</?think>|^\s*(?:assistant|user)\s*:?\s*$"
-    r"|\n\s*(?:\*\*|#+\s*)?(?:solution|answer)(?:\*\*)?\s*:",
+    r"<\|[a-z_]+\|>|</?think>|^[ \t]*(?:assistant|user)[ \t]*:?[ \t]*$"
+    r"|\n[ \t]*(?:\*\*|#+[ \t]*)?(?:solution|answer)(?:\*\*)?[ \t]*:",
     re.IGNORECASE | re.MULTILINE,
 )
 _PROOF = re.compile(
-    r"(?:^|[.!?;:]\s+|\$\s*,\s*|\bthen\s+|\bplease\s+|\band\s+)"
-    r"(?:prove|disprove|show|demonstrate)\s+(?:or disprove\s+)?(?:that\b|the\b|[A-Z]|\$|if\b)",
+    r"(?:^|[.!?;:][ \t]+|\$[ \t]*,[ \t]*|\bthen[ \t]+|\bplease[ \t]+|\band[ \t]+)"
+    r"(?:prove|disprove|show|demonstrate)[ \t]+(?:or disprove[ \t]+)?"
+    r"(?:that\b|the\b|[A-Z]|\$|if\b)",
     re.IGNORECASE,
 )
 _OTHER_ASK = re.compile(
-    r"\b(?:find|compute|determine|evaluate|calculate|what|how (?:many|much|long|far)"
-    r"|which|solve)\b",
+    r"(?:^|[.!?;:,][ \t\n]+|\band[ \t]+|\bthen[ \t]+|\$[ \t]+)"
+    r"(?:find|compute|determine|evaluate|calculate|what (?:is|are|was)|how (?:many|much|long|far)"
+    r"|which of|solve)\b",
     re.IGNORECASE,
 )
 _PARTS = re.compile(
-    r"(?:^|(?<=[\s.:;?]))(?:part\s+)?\(?([a-e]|i{1,3}|iv|[1-5])\)\s*(?=\S)"
-    r"|(?:^|[.?\n])\s*\*{0,2}part\s+([a-e1-5])\b[.:)]?",
+    r"(?:^|(?<=[\s.:;?]))(?:part[ \t]+)?\(?([a-e]|i{1,3}|iv|[1-5])\)[ \t]*(?=\S)"
+    r"|(?:^|[.?\n])[ \t]*\*{0,2}part[ \t]+([a-e1-5])\b[.:)]?"
+    r"|(?:^|\n)[ \t]*([1-5])\.[ \t]+(?=\S)",
     re.IGNORECASE,
+)
+_ASKED_IN_PARTS = re.compile(
+    r"\b(?:find|compute|determine|calculate|evaluate)[ \t]*:?[ \t]*\(a\)[ \t]*\S"
+    r".{0,200}\(b\)[ \t]*\S",
+    re.IGNORECASE | re.DOTALL,
 )
 _GIVEN = re.compile(
-    r"\\boxed\s*\{\s*[^{}\s]|(?:^|\n|[.?!]\s+|\()\**(?:final\s+)?answers?\**\s*[:=]\**\s*"
-    r"(?=[$\\\d(-])\S+|(?:^|\n|[.?!]\s+)(?:so|thus|hence"
-    r"|therefore),?\s+the\s+(?:final\s+)?answer\s+"
-    r"is\b|####\s*-?\d",
+    r"\\boxed[ \t]*\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}[\s$.]*$"
+    r"|(?:^|\n|[.?!][ \t]+|\()\**(?:final[ \t]+)?answers?\**[ \t]*[:=]\**[ \t]*(?=[$\\\d(-])\S+"
+    r"|(?:^|\n|[.?!][ \t]+)(?:so|thus|hence|therefore),?[ \t]+the[ \t]+(?:final[ \t]+)?answer[ \t]+"
+    r"is\b[^?]*$|####[ \t]*-?\d",
     re.IGNORECASE,
 )
-_ENDS = re.compile(
-    r"""(?:[.?!:;)\]}$"'’”…。？！|_]|(?<=\d)\s*\\?%|\d|\\end\{[a-z*]+\}|\\\]|\[/?asy\]"
-    r"|</[a-z]+>)\s*$"""
+_BLANK = re.compile(
+    r"\\boxed[ \t]*\{[ \t]*(?:\\[ \w,;!]*(?:\{[^{}]*\})?|[A-Za-z]|\?)?[ \t]*\}[\s$.]*$"
+)
+"""A box to be filled in."""
+_DANGLING = re.compile(
+    r"(?:\b(?:and|or|the|a|an|of|with|for|to|in|that|by|from|where|when|if|such|is|are|be|at|on|than"
+    r"|then|let|suppose|given|find|compute|determine|evaluate|calculate|what|how|which|value|between"
+    r"|each|every|its|their|his|her|as|into|has|have)|[,=+*/<(\[{^_-])\s*$",
+    re.IGNORECASE,
 )
 _ESCAPED = re.compile(r"\\[\\{}$]")
 _MONEY = re.compile(r"\$\s?(?=\.?\d[\d,]*(?:\.\d+)?(?:[^\d$]|$))|(?<=\d)\$(?=[\s.,;:?!)]|$)")
@@ -107,20 +122,20 @@ def _unbalanced(text: str) -> str:
 def _asks_nothing(text: str) -> str:
     if _ASKS.search(text) or _ORDERS.search(text) or _OTHER_SCRIPT.search(text):
         return ""
+    if foreign(text, ["en"]) or not text.isascii():  # the words above are English
+        return ""
     return f"asks nothing: ...{text[-80:]!r}"
 
 
 def _cut(text: str) -> str:
-    return "" if _ENDS.search(text) else f"ends in the middle: ...{text[-80:]!r}"
+    return f"ends in the middle: ...{text[-80:]!r}" if _DANGLING.search(text) else ""
 
 
 def _given(text: str) -> str:
     found = _GIVEN.search(text)
-    return (
-        f"gives its answer away: {text[found.start() : found.end() + 40].strip()!r}"
-        if found
-        else ""
-    )
+    if not found or _BLANK.match(text, found.start()):
+        return ""
+    return f"gives its answer away: {text[found.start() : found.end() + 40].strip()!r}"
 
 
 def _proof(text: str) -> str:
@@ -132,7 +147,9 @@ def _proof(text: str) -> str:
 
 def _parts(text: str) -> str:
     """Lettered or numbered parts of which at least two ask something."""
-    marks = [(m.start(), m.end(), (m[1] or m[2]).lower()) for m in _PARTS.finditer(text)]
+    if found := _ASKED_IN_PARTS.search(text):
+        return f"asks several things: {' '.join(found[0].split())[:100]!r}"
+    marks = [(m.start(), m.end(), (m[1] or m[2] or m[3]).lower()) for m in _PARTS.finditer(text)]
     first = next((i for i, mark in enumerate(marks) if mark[2] in ("a", "i", "1")), None)
     if first is None:
         return ""
@@ -141,6 +158,8 @@ def _parts(text: str) -> str:
     bodies = [text[end:stop] for (_, end, _), stop in zip(starts, ends, strict=True)]
     asking = [body for body in bodies if _ASKS.match(body.lstrip(" *$")) or "?" in body]
     if len(asking) < 2 or len({mark for _, _, mark in starts}) < 2:
+        return ""
+    if bodies[-1].count("?") > 1:  # a survey with its questions, and then the question
         return ""
     return f"asks {len(asking)} questions: {' / '.join(' '.join(b.split())[:40] for b in asking)}"
 

@@ -413,10 +413,7 @@ def _scalar_and_collection(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict 
         told = value(number_word(scalar.text))
         if told is None:
             return compare_words(scalar.text, "no solution") or leaf(a, b)
-        kind = "undecided" if told == 0 else "wrong"
-        return Verdict(
-            "undecided" if kind == "undecided" else "wrong", "shape", "nothing and a number"
-        )
+        return Verdict("undecided" if told == 0 else "wrong", "shape", "nothing and a number")
     if collection.kind == "matrix":
         if read_expression(scalar.text) is None or "=" in scalar.full:
             return leaf(a, b)
@@ -430,7 +427,8 @@ def _scalar_and_collection(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict 
         if all(verdict is not None and verdict.value == "right" for verdict in each):
             return Verdict("right", "exact", "one answer in several forms")
     kinds = {read(part).kind for part in collection.parts}
-    if "region" in kinds or ("=" in collection.full and "=" in scalar.text):
+    other_name = collection.name != scalar.name
+    if "region" in kinds or (other_name and "=" in collection.full and "=" in scalar.full):
         return Verdict("undecided", "shape", "one answer and several relations")
     if any(read(part).unit for part in collection.parts) and collection.kind == "list":
         return Verdict("undecided", "unit", "a quantity in several units, or several")

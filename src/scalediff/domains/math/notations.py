@@ -205,7 +205,5 @@ def compare_with_number(a: Notation, text: str) -> Verdict | None:
             return Verdict("wrong", "shape", "a ratio and a number")
         same = parts[0] / parts[1] == number  # type: ignore[operator]
         return Verdict("undecided" if same else "wrong", "shape", "a ratio and a number")
-    value_of = "undecided" if isinstance(a, Clock) and not a.half_known else "wrong"
-    return Verdict(
-        "undecided" if value_of == "undecided" else "wrong", "shape", "a time of day and a number"
-    )
+    unsure = isinstance(a, Clock) and not a.half_known
+    return Verdict("undecided" if unsure else "wrong", "shape", "a time of day and a number")

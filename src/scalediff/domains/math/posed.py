@@ -23,39 +23,39 @@ _LETTER = re.compile(r"(?<![A-Za-z\\])[A-Za-z](?![A-Za-z])")
 _CONSTANTS = frozenset({"e", "i"})
 
 _FIGURE = re.compile(
-    r"\b(?:in|from|see|of)\s+the\s+(?:figure|diagram)\b"
-    r"|\b(?:in|from|see|use|using)\s+the\s+(?:graph|chart|table|picture|image)\s+"
-    r"(?:shown|pictured|below|above|at right|to the right|given)\b"
-    r"|\b(?:figure|diagram|picture|graph|chart|image)\s+(?:is\s+)?(?:shown|pictured|below)\b"
-    r"|\b(?:shown|pictured|depicted)\s+in the (?:figure|diagram|picture|graph)\b",
+    r"\bin the (?:following )?(?:figure|diagram)"
+    r"(?: (?:below|above|shown|to the right|at right))?[ ]?,"
+    r"|\b(?:figure|diagram|picture|image|graph)[^.?]{0,40}? (?:is )?(?:shown|pictured) "
+    r"(?:below|above|here|at (?:the )?right|to the right)\b"
+    r"|\b(?:figure|diagram) (?:below|above|at (?:the )?right|to the right)\b"
+    r"|\b(?:refer(?:ring)? to|using|use|from) the (?:figure|diagram)\b"
+    r"|\bshaded (?:region|area|part)\b",
     re.IGNORECASE,
 )
 _DRAWN = re.compile(
-    r"[\[<]/?asy[\]>]|\\begin\{(?:tikz|array|tabular|picture|asy|[a-z]?matrix|align)"
-    r"|\\includegraphics"
-    r"|!\[|<img|https?://|\n\s*\|.*\||(?:\d+\s*[|&]\s*){2}",
+    r"[\[<]/?asy[\]>]|\\begin\{(?:tikz|array|tabular|picture|asy|[a-z]?matrix|align)|\\includegraphics"
+    r"|!\[|<img|https?://|\n[ \t]*\|.*\||(?:\d+[ ]*[|&][ ]*){2}",
 )
-_SAID = re.compile(
-    r"\b(?:graph|table|chart|diagram|figure)\s+of\b|\bin the (?:figure|picture) of\b", re.IGNORECASE
-)
-
-_NUMBER = r"\$?(\d+(?:\.\d+)?)\$?"
+_ENDS_HERE = r"\$?(?=[ ]*(?:[.,;?]|$|and\b|units|respectively))"
+_NUMBER = r"\$?(\d+(?:\.\d+)?)"
 _SIDES = re.compile(
-    r"\btriangle\b[^.?]{0,60}?\bsides?\s+(?:lengths?\s+|of\s+lengths?\s+|are\s+|is\s+)?"
-    rf"(?:of\s+)?{_NUMBER}\s*,\s*{_NUMBER}\s*,?\s*(?:and|,)\s*{_NUMBER}(?!\w|\.\d)",
+    r"\btriangle\b[^.?]{0,60}?\bsides?[ ]+(?:lengths?[ ]+|of[ ]+lengths?[ ]+|are[ ]+|is[ ]+)?"
+    rf"(?:of[ ]+)?{_NUMBER}\$?,[ ]*{_NUMBER}\$?,?[ ]*(?:and|,)[ ]*{_NUMBER}(?!\.?\d){_ENDS_HERE}",
     re.IGNORECASE,
 )
+_ASKS_WHETHER = re.compile(
+    r"\b(?:how many|exist|can|could|possible|degenerate|whether|no such)\b", re.IGNORECASE
+)
+_MARK = r"(?:\^\\circ|\^\{\\circ\}|°|[ ]*degrees)?\$?"
 _ANGLES = re.compile(
-    r"\bangles?\s+(?:of|in)\s+(?:a|the)\s+triangle\s+(?:are|measure|have measures)\s+"
-    r"\$?(\d+)(?:\^\\circ|\^\{\\circ\}|°|\s*degrees)?\$?\s*,\s*"
-    r"\$?(\d+)(?:\^\\circ|\^\{\\circ\}|°|\s*degrees)?\$?\s*,?\s*(?:and|,)\s*"
-    r"\$?(\d+)(?:\^\\circ|\^\{\\circ\}|°|\s*degrees)?(?!\w|\.\d)",
+    r"\bangles?[ ]+(?:of|in)[ ]+(?:a|the)[ ]+triangle[ ]+(?:are|measure|have measures)[ ]+"
+    rf"\$?(\d+){_MARK},[ ]*\$?(\d+){_MARK},?[ ]*(?:and|,)[ ]*\$?(\d+)(?!\d){_MARK}"
+    r"(?=[ ]*(?:[.,;?]|$))",
     re.IGNORECASE,
 )
 _CHANCE = re.compile(
-    r"(?<!what is )\bthe\s+probability\s+of\s+[^.?,]{1,60}?\bis\s+\$?(\\frac\{\d+\}\{\d+\}"
-    r"|\d+/\d+|\d+(?:\.\d+)?)"
-    r"\$?(?!\s*(?:%|\\%|percent|times|more|less|[\\^*/+\d]))",
+    r"(?<!what is )(?<!ratio of )\bthe[ ]+probability[ ]+of[ ]+[^.?,]{1,60}?\bis[ ]+"
+    r"\$?(\\frac\{\d+\}\{\d+\}|\d+/\d+|\d+(?:\.\d+)?)(?!\.?\d)\$?(?=[.,;?](?:\s|$)|[ ]+and\b)",
     re.IGNORECASE,
 )
 
@@ -78,8 +78,8 @@ def _undefined(text: str) -> str:
     if not found:
         return ""
     asked = (found[1] or found[2]).strip()
-    if not _SIMPLE.fullmatch(asked):
-        return ""
+    if not _SIMPLE.fullmatch(asked) or "+" not in asked:
+        return ""  # R, S_n and p(3) are often meant without a word
     letters = set(re.findall(r"[A-Za-z]", re.sub(r"_\{?\w+\}?|\(\d+\)", "", asked))) - _CONSTANTS
     before = text[: found.start()]
     if not letters or len(before) < 20:
@@ -100,12 +100,14 @@ def _in_maths(letter: str, text: str) -> bool:
 
 def _no_figure(text: str) -> str:
     found = _FIGURE.search(text)
-    if not found or _DRAWN.search(text) or _SAID.search(text):
+    if not found or _DRAWN.search(text):
         return ""
     return f"speaks of a figure that is not there: {found[0]!r}"
 
 
 def _sides(text: str) -> str:
+    if _ASKS_WHETHER.search(text):
+        return ""
     for found in _SIDES.finditer(text):
         a, b, c = sorted(Fraction(side) for side in found.groups())
         if a + b < c:
