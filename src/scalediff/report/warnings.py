@@ -33,6 +33,7 @@ def warnings_of(summary: Json) -> list[dict[str, str]]:
         _filters_drop_most(summary),
         _many_truncated(summary),
         _benchmark_hits(summary),
+        _no_canaries(summary),
         _rows_lost(summary),
     )
     return [warning for warning in found if warning is not None]
@@ -104,6 +105,16 @@ def _benchmark_hits(summary: Json) -> dict[str, str] | None:
         "text": f"{whole(hits)} problems are in a benchmark, or nearly so, and were dropped. Look "
         "at their matches: scores on that benchmark need care, since others that are only "
         "reworded may have stayed.",
+    }
+
+
+def _no_canaries(summary: Json) -> dict[str, str] | None:
+    if count(part(summary, "canaries", "n")) != 0:
+        return None
+    return {
+        "name": "no_canaries",
+        "text": "no difficult source has gold, so no canary went through the filters and the share "
+        "of wrong labels is not measured. Give sources with answers, or say `canaries: null`.",
     }
 
 
