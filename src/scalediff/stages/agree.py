@@ -42,7 +42,7 @@ class Agree(AsyncStage):
     """Awaits the domain's grader; pays nothing."""
 
     name = "agree"
-    version = "3"
+    version = "4"
     adds = ("label", "confidence", "num_agree", "num_graded", "num_counted", "num_undecided",
             "solution_index")  # fmt: skip
     Config = AgreeConfig

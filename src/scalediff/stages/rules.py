@@ -69,7 +69,7 @@ class Rules(RowStage):
     """Judges attempts, pure and free."""
 
     name = "rules"
-    version = "2"
+    version = "3"
     adds = ("attempts",)
     reads_texts = True
     Config = RulesConfig

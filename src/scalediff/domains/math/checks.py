@@ -15,7 +15,7 @@ from scalediff.core.records import Drop
 from scalediff.domains.math.posed import ill_posed
 from scalediff.text.language import foreign
 
-VERSION = "4"
+VERSION = "5"
 """Raised whenever another problem may be called malformed; part of the domain's version."""
 
 _ASKS = re.compile(

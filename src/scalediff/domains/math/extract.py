@@ -12,7 +12,7 @@ import re
 
 from scalediff.domains.math.latex import closing
 
-EXTRACT_VERSION = "3"
+EXTRACT_VERSION = "4"
 """Raised whenever a response may give another answer; part of the domain's version."""
 
 MAX_CONTENT = 200_000
