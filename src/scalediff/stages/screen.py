@@ -13,8 +13,8 @@ applies:
 
 The evidence of 2 to 4 is the key and the beginning of the other text. Released code: no such step.
 ``text/dedup.py`` and ``text/contamination.py`` say what nearly the same means; problems that differ
-in numbers alone are different problems. Memory: about 1 kB a kept row and a source (4 kB where many
-are versions of one template), 20 kB a benchmark problem.
+in numbers alone are different problems. Memory: about 1.3 kB a kept row and a source (6 kB where
+many are versions of one template), 20 kB a benchmark problem.
 """
 
 from __future__ import annotations

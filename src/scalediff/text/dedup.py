@@ -22,7 +22,7 @@ a pair at the threshold is missed with a probability under 0.1 %. Only what is `
 with, so a caller that adds kept rows alone gets no chains (a near b, b near c, c dropped for b that
 is itself dropped).
 
-Memory: about 1 kB a text that is added, at 250 bytes a text; 3 kB where it is in a MinHash index.
+Memory: about 1.3 kB a text that is added, at 250 bytes a text; 6 kB where it is in a MinHash index.
 """
 
 from __future__ import annotations

@@ -9,12 +9,11 @@ Collections are taken apart here, so that ``(1, 2)`` is never mistaken for ``\{1
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from fractions import Fraction
 
 from scalediff.core.records import Verdict
-from scalediff.domains.math.arithmetic import is_large, value
+from scalediff.domains.math.arithmetic import value
 from scalediff.domains.math.expression import read_expression
 from scalediff.domains.math.forms import Form, plus_minus, read
 from scalediff.domains.math.latex import plain
@@ -26,27 +25,21 @@ from scalediff.domains.math.notations import (
 )
 from scalediff.domains.math.numeric import by_values
 from scalediff.domains.math.regions import ABOVE, BELOW, Interval, Region, read_interval
-from scalediff.domains.math.units import SPELLINGS, convert
+from scalediff.domains.math.scalars import Leaf, compare_numbers, compare_scalars
+from scalediff.domains.math.verdicts import all_of, any_of
 from scalediff.domains.math.words import (
     choice,
     compare_words,
     number_word,
     words,
-    words_and_number,
 )
-
-Leaf = Callable[[Form, Form], Verdict | None]
-"""Compares two forms that exact rules cannot; None where it cannot either."""
 
 _MAX_PARTS = 40
 _MAX_DEPTH = 6
 _MOST_COMPARED = 400
-_DECIMAL = re.compile(r"[-+]?\d*\.(\d+)")
 _NUMBER = re.compile(
     r"\s*([-+]?(?:\d{1,60}|[1-9]\d{0,2}(?:,\d{3}){1,6})(?:\.\d{1,30})?)\s*", re.ASCII
 )
-_LETTER_UNIT = re.compile(r"([-+]?\d+(?:\.\d+)?)\s*(m|g|h|s|L|l|min)")
-_ROMAN = re.compile(r"[IVXLC]+")
 _WHOLE_GROUP = re.compile(r"(?<!\d)\d{1,3}(?:,\d{3})+(?!\d)")
 _GROUPED = re.compile(r"\d,\d{3}(?!\d)")
 _ORDERED = ("tuple", "closed", "mixed")
@@ -63,7 +56,7 @@ def compare(a: str, b: str, leaf: Leaf = by_values) -> Verdict | None:
     one, other = _NUMBER.fullmatch(a), _NUMBER.fullmatch(b)
     if one and other:  # most answers, at once
         x, y = one[1].replace(",", ""), other[1].replace(",", "")
-        return _numbers(Form(x), Form(y), Fraction(x), Fraction(y))
+        return compare_numbers(Form(x), Form(y), Fraction(x), Fraction(y))
     try:
         return _forms(read(a), read(b), leaf, 0)
     except _TooMany:
@@ -106,7 +99,7 @@ def _forms(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict | None:
 
 def _by_kind(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict | None:
     if a.kind == "scalar" and b.kind == "scalar":
-        return _scalars(a, b, leaf)
+        return compare_scalars(a, b, leaf)
     if plain(a.text) == plain(b.text):
         return Verdict("right", "exact", "the same text")
     if _ambiguous_commas(a, b):
@@ -142,144 +135,6 @@ def _ambiguous_commas(a: Form, b: Form) -> bool:
 
 def _together(match: re.Match[str]) -> str:
     return match[0].replace(",", "")
-
-
-# -- scalars --------------------------------------------------------------------------------
-
-
-def _scalars(a: Form, b: Form, leaf: Leaf) -> Verdict | None:
-    a, b = _lettered(a, b), _lettered(b, a)
-    verdict = _values(a, b, leaf)
-    if not (a.unit and b.unit) or a.unit == b.unit or verdict is None:
-        return verdict
-    factor = convert(a.unit, b.unit)
-    if isinstance(factor, Fraction):
-        return _converted(a, b, factor)
-    if factor == "other":
-        return Verdict("wrong", "unit", f"{a.unit} and {b.unit}")
-    if _same_unit(a.unit, b.unit):
-        return verdict
-    return Verdict("undecided", "unit", f"{a.unit} and {b.unit}")
-
-
-def _lettered(form: Form, other: Form) -> Form:
-    """``5 m`` beside a quantity with a unit is in metres; alone it may be a product."""
-    found = _LETTER_UNIT.fullmatch(form.text) if other.unit and not form.unit else None
-    return replace(form, text=found[1], unit=SPELLINGS[found[2]]) if found else form
-
-
-def _converted(a: Form, b: Form, factor: Fraction) -> Verdict:
-    """Two quantities of one kind in their units."""
-    x, y = value(number_word(a.text)), value(number_word(b.text))
-    if x is None or y is None:
-        return Verdict("undecided", "unit", f"{a.unit} and {b.unit}")
-    if x * a.scale * factor == y * b.scale:
-        return Verdict("right", "unit", f"equal in {b.unit}")
-    if float(abs(x * a.scale * factor - y * b.scale)) < 0.01 * float(abs(y) * b.scale):
-        return Verdict("undecided", "rounding", f"nearly equal in {b.unit}")
-    return Verdict("wrong", "unit", f"different in {b.unit}")
-
-
-def _values(a: Form, b: Form, leaf: Leaf) -> Verdict | None:
-    alike = (a.percent, a.scale) == (b.percent, b.scale)
-    if plain(a.text) == plain(b.text) and alike:
-        return Verdict("right", "exact", "the same text")
-    one, other = number_word(a.text), number_word(b.text)
-    x, y = value(one), value(other)
-    if x is not None and y is not None:
-        return _numbers(a, b, x, y)
-    if x is not None or y is not None:
-        told = words_and_number(other if x is not None else one, 0 in (x, y))
-    else:
-        told = compare_words(one, other)
-    if told is not None:
-        return told
-    if (x is None) != (y is None) and _ROMAN.fullmatch(other if x is not None else one):
-        return Verdict("undecided", "text", "letters that may be a number")
-    if (x is None) != (y is None) and choice(other if x is not None else one):
-        return Verdict("undecided", "text", "a choice and a value")
-    if _word_and_mathematics(one, other):
-        return Verdict("wrong", "text", "words and mathematics")
-    if not alike:
-        return Verdict("undecided", "unit", "percent or scale differs")
-    if is_large(one) or is_large(other):
-        return Verdict("undecided", "too_large", "too large to be worked out")
-    if "degree" in (a.unit, b.unit) and a.unit != b.unit:
-        return _angles(a, b, leaf)
-    return leaf(replace(a, text=one), replace(b, text=other))
-
-
-def _word_and_mathematics(a: str, b: str) -> bool:
-    """Whether one is a word of four letters or more and the other an expression."""
-    for word, text in ((a, b), (b, a)):
-        said = words(word)
-        named = f" {text.casefold()} " in f" {said} "
-        if said and len(said) > 3 and not named and words(text) is None:
-            return read_expression(text) is not None
-    return False
-
-
-def _angles(a: Form, b: Form, leaf: Leaf) -> Verdict | None:
-    """Degrees against a number without a unit, which may be degrees or radians."""
-    if a.unit and b.unit:
-        return Verdict("undecided", "unit", f"{a.unit} and {b.unit}")
-    degrees, other = (a, b) if a.unit == "degree" else (b, a)
-    as_radians = replace(degrees, text=f"({degrees.text})\\cdot \\pi/180", unit="")
-    verdicts = [leaf(degrees, other), leaf(as_radians, other)]
-    return _any_of(verdicts)
-
-
-def _same_unit(a: str, b: str) -> bool:
-    """Whether one unit's words are among the other's (``clip`` and ``clip altogether``)."""
-    left, right = set(a.split()), set(b.split())
-    return left <= right or right <= left
-
-
-def _numbers(a: Form, b: Form, x: Fraction, y: Fraction) -> Verdict:
-    if a.percent != b.percent:
-        share, other = (x, y) if a.percent else (y, x)
-        if a.unit or b.unit:
-            return Verdict("undecided", "unit", f"percent and {a.unit or b.unit}")
-        if share == other and abs(share) <= 1:
-            return Verdict("undecided", "unit", "a percent sign on one of two small numbers")
-        if other in (share, share / 100):
-            return Verdict("right", "exact", "equal, one with a percent sign")
-        if abs(share / 100 - other) < Fraction(1, 10_000):
-            return Verdict("undecided", "rounding", "one is a rounding of the other")
-        return Verdict("wrong", "exact", "different numbers")
-    if "degree" in (a.unit, b.unit) and not (a.unit and b.unit) and x != y:
-        return Verdict("wrong", "exact", "different numbers")
-    if x * a.scale == y * b.scale:
-        return Verdict("right", "exact", "equal numbers")
-    if x == y:
-        return Verdict("undecided", "unit", "equal but for a number word such as million")
-    if rounds_to(a.text, y) or rounds_to(b.text, x) or _significant(a, x, b, y):
-        return Verdict("undecided", "rounding", "one is a rounding of the other")
-    return Verdict("wrong", "exact", "different numbers")
-
-
-def _significant(a: Form, x: Fraction, b: Form, y: Fraction) -> bool:
-    """Whether one is the other to three or more digits, as ``1.23 million`` and powers of ten are.
-
-    Only where such a notation is used: 1,234 is no rounding of 1,235.
-    """
-    if not any(form.scale > 1 or "10^" in form.text for form in (a, b)):
-        return False
-    x, y = x * a.scale, y * b.scale
-    return y != 0 and abs(x / y - 1) < Fraction(1, 200)
-
-
-def rounds_to(text: str, exact: Fraction) -> bool:
-    """Whether a decimal with two or more places is ``exact`` rounded or cut to its places.
-
-    Example:
-        >>> rounds_to("0.33", Fraction(1, 3)), rounds_to("0.3", Fraction(1, 3))
-        (True, False)
-    """
-    found = _DECIMAL.fullmatch(text)
-    if not found or len(found[1]) < 2 or (own := value(text)) is None:
-        return False
-    return own != 0 and abs(own - exact) < Fraction(1, 10 ** len(found[1]))
 
 
 # -- collections ----------------------------------------------------------------------------
@@ -375,7 +230,7 @@ def _interval_by_interval(a: Region, b: Region, leaf: Leaf) -> Verdict | None:
     if len(a) != len(b):
         return None
     table = [[_intervals(x, y, leaf) for y in b] for x in a]
-    return _all_of([_any_of(row) for row in table])
+    return all_of([any_of(row) for row in table])
 
 
 def _intervals(a: Interval, b: Interval, leaf: Leaf) -> Verdict | None:
@@ -389,7 +244,7 @@ def _intervals(a: Interval, b: Interval, leaf: Leaf) -> Verdict | None:
             ends.append(Verdict("wrong", "exact", "one has no end"))
         else:
             ends.append(_forms(read(x), read(y), leaf, 1))
-    return _all_of(ends)
+    return all_of(ends)
 
 
 def _matrices(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict | None:
@@ -483,7 +338,7 @@ def _elementwise(a: Sequence[str], b: Sequence[str], leaf: Leaf, depth: int) -> 
     if len(a) != len(b):
         return Verdict("wrong", "shape", f"{len(a)} and {len(b)} elements")
     verdicts = [_forms(read(x), read(y), leaf, depth + 1) for x, y in zip(a, b, strict=True)]
-    return _all_of(verdicts)
+    return all_of(verdicts)
 
 
 def _spread(parts: Sequence[str]) -> list[str]:
@@ -498,27 +353,12 @@ def _spread(parts: Sequence[str]) -> list[str]:
     return found
 
 
-def _all_of(verdicts: Sequence[Verdict | None]) -> Verdict | None:
-    """Wrong where one is, else open where one is, else undecided where one is, else right."""
-    for verdict in verdicts:
-        if verdict is not None and verdict.value == "wrong":
-            return verdict
-    if any(verdict is None for verdict in verdicts):
-        return None
-    known = [verdict for verdict in verdicts if verdict is not None]
-    for verdict in known:
-        if verdict.value == "undecided":
-            return verdict
-    # the weakest rule is the one that the whole hangs on
-    return next((verdict for verdict in known if verdict.rule != "exact"), known[0])
-
-
 def _unordered(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict | None:
     """Equal as sets: each element has its equal on the other side."""
     left, right = ([read(part) for part in _spread(x.parts)] for x in (a, b))
     table = [[_forms(x, y, leaf, depth + 1) for y in right] for x in left]
-    found = [_any_of(row) for row in table] + [_any_of(list(c)) for c in zip(*table, strict=True)]
-    verdict = _all_of(found)
+    found = [any_of(row) for row in table] + [any_of(list(c)) for c in zip(*table, strict=True)]
+    verdict = all_of(found)
     if verdict is None or verdict.value != "right" or "set" in (a.kind, b.kind):
         return verdict
     if len(left) != len(right) or not _as_often(table):
@@ -532,15 +372,3 @@ def _as_often(table: Sequence[Sequence[Verdict | None]]) -> bool:
         tuple(j for j, v in enumerate(row) if v is not None and v.value == "right") for row in table
     ]
     return all(rows.count(columns) == len(columns) for columns in rows)
-
-
-def _any_of(verdicts: Sequence[Verdict | None]) -> Verdict | None:
-    """Right where one is, open where one is, undecided where one is, else wrong."""
-    known = [verdict for verdict in verdicts if verdict is not None]
-    for wanted in ("right", "undecided"):
-        if wanted == "undecided" and len(known) < len(verdicts):
-            return None
-        for verdict in known:
-            if verdict.value == wanted:
-                return verdict
-    return known[0]
