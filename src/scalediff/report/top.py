@@ -169,6 +169,7 @@ def _plot(found: list[Student], summary: Json) -> str:
 def labels_view(summary: Json) -> View:
     """Block 4: can I trust the labels?"""
     quality = {one.stage: one for one in label_quality(summary)}
+    canaries = canary_share(summary)
     if quality:
         last = quality.get("dataset") or list(quality.values())[-1]
         others = [quality[s] for s in ("before", "after_student") if s in quality]
@@ -178,10 +179,10 @@ def labels_view(summary: Json) -> View:
             "note": f"wrong or ill-posed in {last.name}, by the oracle "
             f"({whole(last.values.get('n'))} labels)",
             "beside": [
-                (one.name, estimate(one.values, "share")) for one in others if one is not last
+                *((one.name, estimate(one.values, "share")) for one in others if one is not last),
+                *([("wrong among canaries", estimate(canaries, "share"))] if canaries else []),
             ],
         }
-    canaries = canary_share(summary)
     if canaries is not None:
         return {
             "figure": percent(canaries["share"]),
