@@ -1,7 +1,9 @@
 """The labelled set: what the grader says of it, and bounds that no change may break.
 
 ``pairs_plain`` and ``pairs_symbolic`` were written before the grader that is tested, by people who
-had not seen it, and then used to mend it; ``pairs_heldout`` was looked at once, after that.
+had not seen it, and then used to mend it; ``pairs_heldout`` was looked at once, after that;
+``responses`` were written like the pairs; ``attempts`` are those of the nano models (seeds 4 to 6 of
+``bench/gate.py``), with the oracle's word.
 ``docs/grading.md`` has the rates; ``python bench/grading/golden.py`` prints them.
 """
 
@@ -113,6 +115,15 @@ def test_responses_are_read_as_people_read_them():
     # four of 171 are cut off without a thought: no answer there, by the rule on `length`
     assert seen["right", "right"] >= 163
     assert seen["no_answer", "no_answer"] >= 73
+
+
+def test_attempts_of_real_models_are_graded_as_the_oracle_does():
+    attempts = rows("attempts.jsonl")
+    assert len(attempts) > 350
+    told = grade_many((r["response"], r["gold"], r["finish_reason"]) for r in attempts)
+    for row, verdict in zip(attempts, told, strict=True):
+        value = "no_answer" if verdict.rule == "no_answer" else verdict.value
+        assert value == row["truth"], row
 
 
 def test_a_thought_that_was_cut_off_has_no_answer_wherever_it_stands():
