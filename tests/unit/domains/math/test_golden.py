@@ -1,10 +1,10 @@
 """The labelled set: what the grader says of it, and bounds that no change may break.
 
 ``pairs_plain`` and ``pairs_symbolic`` were written before the grader that is tested, by people who
-had not seen it, and then used to mend it; ``pairs_heldout`` was looked at once, after that;
-``responses`` were written like the pairs; ``attempts`` are those of the nano models (seeds 4 to 6 of
-``bench/gate.py``), with the oracle's word.
-``docs/grading.md`` has the rates; ``python bench/grading/golden.py`` prints them.
+had not seen it, and then used to mend it; ``pairs_heldout`` was looked at once, after that.
+``responses`` were written like the pairs; ``attempts`` are those of the nano models (seeds 4 to 6
+of ``bench/gate.py``), with the oracle's word. ``docs/grading.md`` has the rates; ``python
+bench/grading/golden.py`` prints them.
 """
 
 import asyncio
