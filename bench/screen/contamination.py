@@ -61,7 +61,7 @@ def in_story(text, rng):
 
 def one_word(text, rng):
     words = [w for w in text.split(" ") if w.isalpha() and len(w) > 2 and w.islower()]
-    return reworded(text, rng) if len(words) > 6 else None
+    return reworded(text, rng, anywhere=True) if len(words) > 6 else None
 
 
 def other_number(text, rng):

@@ -52,14 +52,15 @@ def without_numbers(rng):
     return f"Suppose that {text}. Which of these does it follow from?"
 
 
-def reworded(text, rng):
-    """A near copy: one word of many is another; the mathematics and the question are the same."""
+def reworded(text, rng, anywhere=False):
+    """A near copy: one word of many is another; the mathematics (and the question) are the same."""
     parts = text.split(" ")
     places = [i for i, p in enumerate(parts) if p.isalpha() and len(p) > 2 and p.islower()]
     places = [i for i in places if not mathematics([parts[i]])]  # "sum" for "lose" is no wording
     words_of = tokens(text)
     question = len(asked(words_of)) / len(words_of)
-    places = [i for i in places if i < (1 - question) * len(parts) - 2]  # the question stays
+    if not anywhere:  # the question stays
+        places = [i for i in places if i < (1 - question) * len(parts) - 2]
     at = rng.choice(places[1:-1])
     parts[at] = rng.choice(words(rng))
     return " ".join(parts)
