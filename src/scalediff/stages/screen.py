@@ -127,7 +127,7 @@ class Screen(SetStage):
     """One pass over the rows, in order; the earlier of two equal rows stays."""
 
     name = "screen"
-    version = "3"
+    version = "4"
     adds = ("twin_of",)
     Config = ScreenConfig
     config: ScreenConfig

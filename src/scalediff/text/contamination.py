@@ -27,7 +27,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from scalediff.text.common import is_common
-from scalediff.text.ngrams import asked, jaccard, masked, mathematics, ngrams, tokens
+from scalediff.text.ngrams import jaccard, masked, mathematics, ngrams, tokens
 
 _LONG, _SHORT = 13, 8
 _MIN_TOKENS = 12
@@ -161,8 +161,6 @@ class Benchmarks:
             problem = self._problems[at]
             share = jaccard(grams, ngrams(problem.words, 3))
             told = {word for word in problem.words if len(word) > 1 and word[0].isalpha()}
-            if asked(words) != asked(problem.words):
-                continue  # of the same things something else is asked
             if len(told) >= _ENOUGH_WORDS and 2 * len(told.intersection(words)) < len(told):
                 continue  # the formula alone is not the problem
             if share >= _REWORDED and (best is None or share > best.share):
