@@ -29,9 +29,10 @@ from pydantic import Field, field_validator
 
 from scalediff.core.domain import Domain
 from scalediff.core.errors import InputError, RecipeError
+from scalediff.core.keys import digest
 from scalediff.core.records import Drop, Row
 from scalediff.core.stage import Config, Context, SetStage, Table
-from scalediff.io.contents import fingerprint
+from scalediff.io.contents import file_digest, fingerprint
 from scalediff.stages.sources import EMBEDDED_ROWS
 from scalediff.text.contamination import Benchmarks, Leak
 from scalediff.text.dedup import NearDuplicates, Prepared, prepare
@@ -136,8 +137,9 @@ class Screen(SetStage):
         """A hash of the files of benchmarks (which may move to a folder) and embedding model."""
         known = domain.benchmarks()
         paths = [known.get(name, name) for name in self.config.benchmarks]
-        model = self.config.embedding_model
-        return fingerprint([*paths, *([model] if model else [])])
+        model = Path(self.config.embedding_model) if self.config.embedding_model else None
+        weights = sorted(str(p) for p in model.rglob("*") if p.is_file()) if model else []
+        return digest([fingerprint(paths), *map(file_digest, weights)])
 
     def run(self, inputs: list[Table], ctx: Context) -> Iterator[tuple[str, Row | Drop]]:
         """Each row's key and either its columns or the first reason to leave.

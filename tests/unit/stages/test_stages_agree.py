@@ -77,6 +77,13 @@ def test_undecided_is_not_the_same_but_is_remembered():
     assert (both["label"], both["num_agree"]) == ("?", 3)
 
 
+@pytest.mark.parametrize("order", ["4??", "??4", "?4?"])
+def test_votes_do_not_depend_on_the_order_of_attempts(order):
+    added = agreed(row_of(*order))
+    told = (added["label"], added["num_agree"], added["num_undecided"], added["confidence"])
+    assert told == ("?", 2, 1, 1.0)
+
+
 def test_equal_texts_cost_no_comparison():
     domain = Equivalent()
     agreed(row_of("3", "4", "4", "4", "3"), domain)

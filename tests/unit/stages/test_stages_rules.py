@@ -61,6 +61,11 @@ def test_a_thought_in_another_script_than_the_problem():
     assert reason_of({"reasoning": f"One and one. {chinese}"}) == "wrong_language"
     assert reason_of({"reasoning": "One and one, that is 二, no more, and we are done."}) is None
     assert reason_of({"reasoning": r"Let $\alpha$ and β be angles, then β is two."}) is None
+    assert reason_of({"content": "So it is 9π = \\boxed{9π}."}) is None
+    assert (
+        reason_of({"reasoning": "By the law of sines with α, β and γ: " + "α + β = γ. " * 3})
+        is None
+    )
     german = "Wir sehen, dass die Summe von eins und eins nicht drei ist, und das ist gut so."
     assert reason_of({"reasoning": german}) is None
     assert reason_of({"reasoning": german}, languages=["en"]) == "wrong_language"

@@ -170,6 +170,19 @@ def test_nothing_is_dropped_of_an_empty_table():
     assert screen(table_of(), table_of(TALE, prefix="s")) == []
 
 
+def test_the_same_text_that_asks_for_something_else_is_another_problem():
+    text = "A system of two equations holds: $3x+4y=25$ and $5x-2y=7$, for $x$ and $y$. Find ${}$."
+    assert reasons(table_of(text.replace("{}", "x"), text.replace("{}", "y"))) == [None, None]
+
+
+def test_another_embedding_model_is_another_input(tmp_path):
+    (tmp_path / "weights").write_text("one")
+    stage = Screen(Screen.Config(embedding_model=str(tmp_path)))
+    before = stage.fingerprint(FakeDomain())
+    (tmp_path / "weights").write_text("other")
+    assert stage.fingerprint(FakeDomain()) != before
+
+
 def test_a_changed_benchmark_is_another_input(tmp_path):
     path = tmp_path / "bench.jsonl"
     path.write_text('{"problem": "How many primes are below 100?"}\n')

@@ -54,6 +54,12 @@ def test_a_twin_with_other_numbers_is_told_apart(text, old, new):
     assert "other numbers" in str(twin)
 
 
+def test_a_copy_without_the_drawing_is_found():
+    drawn = EXAM + ' [asy] draw((0,0)--(6,2)); label("$A$",(0,0),W); draw(circle((3,1),2)); [/asy]'
+    assert not index_of(drawn).find(EXAM).twin
+    assert not index_of(drawn).find("Now: " + drawn.replace("6,2", "7,3")).twin
+
+
 def test_a_copy_goes_before_a_twin():
     index = index_of(SHORT.replace("50", "80"), SHORT)
     leak = index.find("Quickly, please: " + SHORT)

@@ -32,6 +32,11 @@ def arithmetic(num_steps: int) -> str:
         "\\begin{pmatrix}" + "0 & 0 & 0 & 0 \\\\ " * 20 + "\\end{pmatrix}",
         "| x | y |\n" + "| --- | --- |\n" * 20,
         "1/7 = 0." + "142857" * 40,
+        " ".join(
+            f"Next, I test the prime {n}: it does not divide the number, so I move on."
+            for n in range(20)
+        ),
+        "The parities are " + "odd, odd, even, " * 25,
         " ".join(f"For n={n} the remainder of {n * n} is {n * n % 13}, no." for n in range(300)),
     ],
 )

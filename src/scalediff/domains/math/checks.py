@@ -21,7 +21,10 @@ VERSION = "5"
 _ASKS = re.compile(
     r"[?？]|\b(?:find|compute|determine|evaluate|calculate|what|how|which|prove|show|solve|express|"
     r"simplify|factor|expand|convert|estimate|who|where|rationalize|minimi[sz]e|maximi[sz]e|verify|"
-    r"classify|deduce|derive|explain|describe|construct|is it|are there|do there)\b",
+    r"classify|deduce|derive|explain|describe|construct|is it|are there|do there"
+    r"|wie|was|welche[rs]?|berechnen?|bestimmen?|finden?|löse|zeige|gib|combien|quel(?:le)?s?"
+    r"|trouver|trouvez|calcule[rz]?|déterminer?|résoudre|encuentra|encuentre|halla|halle|calcula"
+    r"|determina|determine|cuál|cuánt[oa]s?|resuelve|trova|calcola|quant[iaeo]s?|qual|encontre)\b",
     re.IGNORECASE,
 )
 _ORDERS = re.compile(
