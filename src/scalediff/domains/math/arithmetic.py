@@ -11,6 +11,8 @@ import re
 from fractions import Fraction
 from functools import lru_cache
 
+from scalediff.domains.math.reader import NotUnderstood, TokenReader
+
 MAX_BITS = 60_000
 """Longest numerator or denominator that is worked out (2006! has 19,000 bits)."""
 
@@ -30,11 +32,7 @@ _REPEATING = re.compile(
 _GOES_ON = re.compile(r"([-+]?\d*)\.(\d*?)(\d{1,6}?)\3{2,}\s*(?:\.\.\.|\\ldots|\\dots|\\cdots)")
 
 
-class _NotUnderstood(Exception):
-    """The text is no arithmetic."""
-
-
-class _TooLarge(_NotUnderstood):
+class _TooLarge(NotUnderstood):
     """The value would be too long."""
 
 
@@ -65,7 +63,7 @@ def value(text: str) -> Fraction | None:
         return _repeating(*found.groups())
     try:
         return _Reader(text).result()
-    except (_NotUnderstood, ZeroDivisionError):
+    except (NotUnderstood, ZeroDivisionError):
         return None
 
 
@@ -80,7 +78,7 @@ def is_large(text: str) -> bool:
         _Reader(text).result()
     except _TooLarge:
         return True
-    except (_NotUnderstood, ZeroDivisionError):
+    except (NotUnderstood, ZeroDivisionError):
         return False
     return False
 
@@ -92,40 +90,24 @@ def _repeating(whole: str, once: str, period: str) -> Fraction:
     return sign * (Fraction(int(digits), 10 ** len(once)) + Fraction(int(period), nines))
 
 
-class _Reader:
+class _Reader(TokenReader):
     """Recursive descent over tokens, with bounds on depth and on the size of values."""
 
     def __init__(self, text: str) -> None:
-        self._tokens: list[str] = []
+        tokens: list[str] = []
         at = 0
         while at < len(text):
             found = _TOKEN.match(text, at)
             if not found:
-                raise _NotUnderstood
-            self._tokens.append(found[1])
+                raise NotUnderstood
+            tokens.append(found[1])
             at = found.end()
-        self._at = 0
-        self._depth = 0
+        super().__init__(tokens)
 
     def result(self) -> Fraction:
         total = self._sum()
-        if self._at < len(self._tokens):
-            raise _NotUnderstood
+        self._must_end()
         return total
-
-    def _peek(self) -> str:
-        return self._tokens[self._at] if self._at < len(self._tokens) else ""
-
-    def _take(self, *wanted: str) -> str:
-        token = self._peek()
-        if token in wanted:
-            self._at += 1
-            return token
-        return ""
-
-    def _must(self, wanted: str) -> None:
-        if not self._take(wanted):
-            raise _NotUnderstood
 
     def _sum(self) -> Fraction:
         self._enter()
@@ -159,14 +141,14 @@ class _Reader:
             double = self._take("!")
             base = _double_factorial(base) if double else _factorial(base)
             if self._peek() == "!":
-                raise _NotUnderstood
+                raise NotUnderstood
         if not self._take("^"):
             return base
         self._enter()
         exponent = self._group() if self._peek() == "{" else self._exponent()
         self._depth -= 1
         if self._peek() == "^":  # 2^3^4 is no LaTeX, and has two readings
-            raise _NotUnderstood
+            raise NotUnderstood
         return _power(base, exponent)
 
     def _exponent(self) -> Fraction:
@@ -178,7 +160,7 @@ class _Reader:
     def _enter(self) -> None:
         self._depth += 1
         if self._depth > _MAX_DEPTH:
-            raise _NotUnderstood
+            raise NotUnderstood
 
     def _factor(self) -> Fraction:
         token = self._peek()
@@ -197,7 +179,7 @@ class _Reader:
             return _binomial(self._group(), self._group())
         if self._take(r"\sqrt"):
             return _root(self._group())
-        raise _NotUnderstood
+        raise NotUnderstood
 
     def _number(self) -> Fraction:
         token = self._tokens[self._at]
@@ -211,9 +193,9 @@ class _Reader:
         """The fraction of a mixed number: two whole numbers, the first one smaller."""
         parts = self._tokens[self._at + 1 : self._at + 7]
         if len(parts) < 6 or not (parts[1].isdigit() and parts[4].isdigit()):
-            raise _NotUnderstood
+            raise NotUnderstood
         if parts[0::2] != ["{", "}", parts[4]] or int(parts[1]) >= int(parts[4]):
-            raise _NotUnderstood
+            raise NotUnderstood
         self._at += 1
         return self._group() / self._group()
 
@@ -236,7 +218,7 @@ def _bounded(number: Fraction) -> Fraction:
 
 def _power(base: Fraction, exponent: Fraction) -> Fraction:
     if exponent.denominator != 1 or (base == 0 and exponent <= 0):
-        raise _NotUnderstood
+        raise NotUnderstood
     if abs(exponent) * _bits(base) > MAX_BITS and abs(base) != 1:
         raise _TooLarge
     return Fraction(base ** (exponent.numerator if abs(base) != 1 else exponent.numerator % 2))
@@ -244,13 +226,13 @@ def _power(base: Fraction, exponent: Fraction) -> Fraction:
 
 def _remainder(number: Fraction, modulus: Fraction) -> Fraction:
     if number.denominator != 1 or modulus.denominator != 1 or modulus <= 0:
-        raise _NotUnderstood
+        raise NotUnderstood
     return Fraction(number.numerator % modulus.numerator)
 
 
 def _factorial(number: Fraction) -> Fraction:
     if number.denominator != 1 or number < 0:
-        raise _NotUnderstood
+        raise NotUnderstood
     if number > _MAX_FACTORIAL:
         raise _TooLarge
     return Fraction(math.factorial(number.numerator))
@@ -258,7 +240,7 @@ def _factorial(number: Fraction) -> Fraction:
 
 def _double_factorial(number: Fraction) -> Fraction:
     if number.denominator != 1 or number < 0:
-        raise _NotUnderstood
+        raise NotUnderstood
     if number > _MAX_FACTORIAL:
         raise _TooLarge
     return Fraction(math.prod(range(number.numerator, 0, -2)))
@@ -266,7 +248,7 @@ def _double_factorial(number: Fraction) -> Fraction:
 
 def _binomial(n: Fraction, k: Fraction) -> Fraction:
     if n.denominator != 1 or k.denominator != 1 or not 0 <= k <= n:
-        raise _NotUnderstood
+        raise NotUnderstood
     if n > _MAX_FACTORIAL:
         raise _TooLarge
     return Fraction(math.comb(n.numerator, k.numerator))
@@ -274,8 +256,8 @@ def _binomial(n: Fraction, k: Fraction) -> Fraction:
 
 def _root(number: Fraction) -> Fraction:
     if number < 0:
-        raise _NotUnderstood
+        raise NotUnderstood
     above, below = math.isqrt(number.numerator), math.isqrt(number.denominator)
     if Fraction(above, below) ** 2 != number:
-        raise _NotUnderstood
+        raise NotUnderstood
     return Fraction(above, below)

@@ -277,9 +277,10 @@ def _scalar_and_collection(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict 
         return Verdict("undecided", "shape", "a number and what may be a point or a function")
     if len(collection.parts) == 1:
         return _forms(scalar, read(collection.parts[0]), leaf, depth + 1)
+    alone: list[Verdict | None] = []
     if collection.kind == "list" and len(set(collection.parts)) == len(collection.parts):
-        each = [_forms(scalar, read(part), leaf, depth + 1) for part in collection.parts]
-        if all(verdict is not None and verdict.value == "right" for verdict in each):
+        alone = [_forms(scalar, read(part), leaf, depth + 1) for part in collection.parts]
+        if all(verdict is not None and verdict.value == "right" for verdict in alone):
             return Verdict("right", "exact", "one answer in several forms")
     kinds = {read(part).kind for part in collection.parts}
     other_name = collection.name != scalar.name
@@ -298,7 +299,7 @@ def _scalar_and_collection(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict 
         return Verdict("wrong", "shape", f"one number and {len(parts)} elements")
     if choice(scalar.text) and all(choice(part) for part in collection.parts):
         return Verdict("wrong", "shape", f"one choice and {len(parts)}")
-    alone = [_forms(scalar, read(part), leaf, depth + 1) for part in collection.parts]
+    alone = alone or [_forms(scalar, read(part), leaf, depth + 1) for part in collection.parts]
     if all(verdict is not None and verdict.value == "wrong" for verdict in alone):
         return Verdict("wrong", "shape", f"none of {len(parts)} elements")
     if len([v for v in alone if v is not None and v.value == "right"]) == len(alone):

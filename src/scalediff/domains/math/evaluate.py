@@ -38,14 +38,14 @@ class _NoValue(Exception):
 _contexts = threading.local()
 
 
-def _mp(digits: int = _DIGITS) -> Any:
+def _mp() -> Any:
     """The thread's own context: mpmath's functions change a context's precision as they work."""
     context = getattr(_contexts, "mp", None)
     if context is None:
         import mpmath
 
         context = _contexts.mp = mpmath.mp.clone()
-        context.dps = digits
+        context.dps = _DIGITS
     return context
 
 

@@ -11,6 +11,8 @@ import re
 from functools import lru_cache
 from typing import Any
 
+from scalediff.domains.math.reader import NotUnderstood, TokenReader
+
 Tree = tuple[Any, ...]
 """``("number", "1.5")``, ``("letter", "x_1")``, ``("constant", "pi")``, else an operation and its
 arguments: ``+ * / ^ neg root ! binom abs floor ceil`` or the name of a function."""
@@ -65,10 +67,6 @@ _DIGITS_APART = re.compile(r"(?<!_)\d\s+[\d.]|(?<=\d)\d\s+[\d.]")
 _ENDS_FACTOR = frozenset("*/+-^!)}]|")
 
 
-class _NotUnderstood(Exception):
-    """The text is no expression of this grammar."""
-
-
 @lru_cache(maxsize=20_000)
 def read_expression(text: str) -> Tree | None:
     r"""The tree of a tidied expression, or None.
@@ -83,7 +81,7 @@ def read_expression(text: str) -> Tree | None:
         return None
     try:
         return _Reader(_tokens(_with_functions(text))).result()
-    except (_NotUnderstood, RecursionError):
+    except (NotUnderstood, RecursionError):
         return None
 
 
@@ -93,7 +91,7 @@ def _with_functions(text: str) -> str:
         if word in FUNCTIONS:
             text = re.sub(rf"(?<![A-Za-z\\]){word}(?![A-Za-z])", rf"\\{word} ", text)
         elif word == "pi" or len(word) > 3 or word.lower() in _NO_PRODUCTS:
-            raise _NotUnderstood
+            raise NotUnderstood
     return re.sub(r"(?<![A-Za-z\\])pi(?![A-Za-z])", r"\\pi ", text)
 
 
@@ -109,45 +107,28 @@ def _tokens(text: str) -> list[str]:
     while at < len(text):
         match = _TOKEN.match(text, at)
         if not match or len(found) > _MAX_TOKENS:
-            raise _NotUnderstood
+            raise NotUnderstood
         found.append(match[1])
         at = match.end()
     return found
 
 
-class _Reader:
+class _Reader(TokenReader):
     """Recursive descent; ``_bars`` counts open ``|`` so that one closes what it opened."""
 
     def __init__(self, tokens: list[str]) -> None:
-        self._tokens = tokens
-        self._at = 0
-        self._depth = 0
+        super().__init__(tokens)
         self._bars = 0
 
     def result(self) -> Tree:
         tree = self._sum()
-        if self._at < len(self._tokens):
-            raise _NotUnderstood
+        self._must_end()
         return tree
-
-    def _peek(self) -> str:
-        return self._tokens[self._at] if self._at < len(self._tokens) else ""
-
-    def _take(self, *wanted: str) -> str:
-        token = self._peek()
-        if token and token in wanted:
-            self._at += 1
-            return token
-        return ""
-
-    def _must(self, wanted: str) -> None:
-        if not self._take(wanted):
-            raise _NotUnderstood
 
     def _sum(self) -> Tree:
         self._depth += 1
         if self._depth > _MAX_DEPTH:
-            raise _NotUnderstood
+            raise NotUnderstood
         total = self._product()
         while sign := self._take("+", "-"):
             term = self._product()
@@ -168,7 +149,7 @@ class _Reader:
                 total, divided = ("/", total, self._signed()), True
             elif self._begins_factor():
                 if divided:  # 1/2x: half of x, or one over 2x
-                    raise _NotUnderstood
+                    raise NotUnderstood
                 total = ("*", total, self._power())
             else:
                 return total
@@ -185,7 +166,7 @@ class _Reader:
         if token == "|":
             return not self._bars
         if token[0].isdigit() or token[0] in "._":  # x2, (2)3: a slip
-            raise _NotUnderstood
+            raise NotUnderstood
         return token not in _ENDS_FACTOR
 
     def _power(self) -> Tree:
@@ -196,15 +177,15 @@ class _Reader:
             return ("*", base, ("/", ("constant", "pi"), ("number", "180")))
         exponent = self._exponent()
         if self._peek() == "^":  # 2^3^4
-            raise _NotUnderstood
+            raise NotUnderstood
         if self._peek() == "!":  # 2^{3}!: of the power, or of the exponent
-            raise _NotUnderstood
+            raise NotUnderstood
         return ("^", base, exponent)
 
     def _postfix(self, tree: Tree) -> Tree:
         if self._take("!"):
             if self._peek() == "!":
-                raise _NotUnderstood
+                raise NotUnderstood
             return ("!", tree)
         return tree
 
@@ -218,7 +199,7 @@ class _Reader:
     def _atom(self) -> Tree:
         token = self._peek()
         if not token or not (token[0].isalnum() or token in (r"\pi",) or token[1:] in _GREEK):
-            raise _NotUnderstood
+            raise NotUnderstood
         if token[0].isdigit():  # no mixed number: x^2\frac{1}{2} is a product
             self._at += 1
             return ("number", token)
@@ -227,7 +208,7 @@ class _Reader:
     def _factor(self) -> Tree:
         token = self._peek()
         if not token:
-            raise _NotUnderstood
+            raise NotUnderstood
         if token[0].isdigit() or token[0] == ".":
             return self._number()
         if token in ("(", "{", "["):
@@ -244,9 +225,9 @@ class _Reader:
         if token in ("e", "i"):
             return ("constant", token)
         if not token[0].isalpha():
-            raise _NotUnderstood
+            raise NotUnderstood
         if token[0] in "fgh" and self._peek() == "(":  # a function of its own
-            raise _NotUnderstood
+            raise NotUnderstood
         return ("letter", re.sub(r"[{}]", "", token))
 
     def _number(self) -> Tree:
@@ -267,7 +248,7 @@ class _Reader:
         if not proper:
             return ("number", whole)
         if int(parts[1]) >= int(parts[4]):
-            raise _NotUnderstood
+            raise NotUnderstood
         self._at += 1
         above, below = self._group(), self._group()
         return ("+", ("number", whole), ("/", above, below))
@@ -275,7 +256,7 @@ class _Reader:
     def _group(self) -> Tree:
         closing = {"(": ")", "{": "}", "[": "]"}.get(self._peek())
         if closing is None:
-            raise _NotUnderstood
+            raise NotUnderstood
         self._at += 1
         bars, self._bars = self._bars, 0
         inner = self._sum()
@@ -303,7 +284,7 @@ class _Reader:
             return (name[1:], inner)
         if name in FUNCTIONS:
             return self._function(name)
-        raise _NotUnderstood
+        raise NotUnderstood
 
     def _argument(self) -> Tree:
         return self._group() if self._peek() == "{" else self._atom()
@@ -318,7 +299,7 @@ class _Reader:
             power = self._exponent()
         if power == ("neg", ("number", "1")):
             if name not in _INVERSES:
-                raise _NotUnderstood
+                raise NotUnderstood
             name, power = _INVERSES[name], None
         argument = self._function_argument(name)
         tree: Tree = (name, argument) if base is None else (name, argument, base)
@@ -328,12 +309,12 @@ class _Reader:
         if self._peek() in ("(", "["):
             group = self._group()
             if self._peek() == "^":  # \cos (x)^2: of the square, or squared
-                raise _NotUnderstood
+                raise NotUnderstood
             return group
         if self._peek()[1:] in FUNCTIONS:
             return self._power()
         if self._take("-"):
-            raise _NotUnderstood
+            raise NotUnderstood
         argument = self._power()
         number = argument[0] == "number"
         while self._begins_factor() and self._peek()[1:] not in FUNCTIONS:
@@ -343,7 +324,7 @@ class _Reader:
             )
             scaled = token == r"\pi" and name in ("ln", "log", "lg")
             if not number or not plain or scaled:  # \sin x y, \ln 2\pi: of how much?
-                raise _NotUnderstood
+                raise NotUnderstood
             argument = ("*", argument, self._power())
         return argument
 

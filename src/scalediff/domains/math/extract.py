@@ -77,7 +77,6 @@ _TELLING = re.compile(
     re.IGNORECASE,
 )
 """What in a sentence makes its one number no answer."""
-_REST = re.compile(r"\s*(?:[.,;:!?]|$|\*)")
 _MORE_MATHS = re.compile(r"\s*(?:,\s*(?:and|or)?|and|or)\s*(?=\$|\\\()")
 _SCALED = re.compile(
     r"\s*\$?\s*(\\pi(?![A-Za-z])|\\?%|(?:hundred|thousand|million|billion|dozen)\b)"
@@ -196,15 +195,20 @@ def _said(text: str) -> str | None:
 
 def _formulas(text: str, found: re.Match[str]) -> str | None:
     """The formula at the beginning, with those that it is joined to and a scale behind it."""
-    parts = [" ".join(next(group for group in found.groups() if group).split())]
+    parts = [_inside(found)]
     end = found.end()
     while (more := _MORE_MATHS.match(text, end)) and (other := _MATHS.match(text, more.end())):
-        parts.append(" ".join(next(group for group in other.groups() if group).split()))
+        parts.append(_inside(other))
         end = other.end()
     scale = _SCALED.match(text, end)
     if scale:
         parts[-1] += f" {scale[1]}"
     return _cleaned(", ".join(parts))
+
+
+def _inside(formula: re.Match[str]) -> str:
+    """What stands between the signs of a formula, in one line."""
+    return " ".join(next(group for group in formula.groups() if group).split())
 
 
 def _cleaned(text: str) -> str | None:
