@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from scalediff.core.engine import Completion, EngineInfo, Request, Score
+from scalediff.core.engine import Completion, EngineInfo, Request, Score, Usage
 from scalediff.core.keys import problem_id
 from scalediff.core.records import Drop, Row, Verdict
 from scalediff.core.stage import Context
@@ -69,6 +69,7 @@ class FakeEngine:
         self._sample = sample
         self._score = score
         self.info = EngineInfo(**{"model": "fake:one", "fingerprint": "f", **info})
+        self.usage = Usage()
         self.requests: list[Request] = []
         self.continuations: list[str] = []
 

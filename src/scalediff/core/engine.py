@@ -57,6 +57,7 @@ class Request:
         seed: 53-bit seed of this one sample.
         stop_when: Called with the text so far every few tokens; True ends the response with
             finish reason ``stopped``.
+        logprobs: Ask for the log-probability of each sampled token; changes no token.
     """
 
     messages: tuple[Message, ...] | None = None
@@ -66,6 +67,7 @@ class Request:
     sampling: Sampling = field(default_factory=Sampling)
     seed: int = 0
     stop_when: Callable[[str], bool] | None = field(default=None, compare=False)
+    logprobs: bool = False
 
     def identity(self) -> dict[str, Any]:
         """The request as sent, without seed and cap: what the attempt store hashes."""
@@ -93,6 +95,11 @@ class Completion:
         num_tokens: Sampled tokens, thought included.
         num_prompt_tokens: Tokens of the prompt.
         token_ids: The sampled ids where the engine has them.
+        text: The response as the model wrote it, tags and given prefix included, from which a
+            response that was cut off can go on (as the next request's ``prefix``); None where the
+            engine cannot tell.
+        logprobs: Natural log-probability of each sampled token under the distribution that it was
+            drawn from before temperature and cuts; None where it was not asked for.
     """
 
     reasoning: str | None
@@ -101,15 +108,63 @@ class Completion:
     num_tokens: int
     num_prompt_tokens: int = 0
     token_ids: tuple[int, ...] | None = None
+    text: str | None = None
+    logprobs: tuple[float, ...] | None = None
+
+
+ScoreMethod = Literal["exact", "prompt_logprobs", "echo", "top_k"]
+"""How a score was come by: ``exact`` the embedded engine's own forward pass; ``prompt_logprobs``
+and ``echo`` a server's log-probabilities of the prompt; ``top_k`` only the first token's best k."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """Log-probability (natural) of a continuation and whether greedy decoding gives it."""
+    """Log-probability (natural) of a continuation and whether greedy decoding gives it.
+
+    Attributes:
+        logprob: The log-probability; with ``top_k``, the middle of what is possible.
+        is_greedy: Whether greedy decoding gives the continuation.
+        num_prompt_tokens: Tokens of the prompt.
+        method: How it was come by.
+        low: The least that the log-probability can be; None where it is known exactly.
+        high: The most that it can be; None where it is known exactly.
+    """
 
     logprob: float
     is_greedy: bool
     num_prompt_tokens: int = 0
+    method: ScoreMethod = "exact"
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass
+class Usage:
+    """What an engine has done since it opened and is doing now; changed by the engine as it works.
+
+    Attributes:
+        requests: Requests answered.
+        prompt_tokens: Tokens of their prompts.
+        tokens: Tokens sampled for them.
+        wasted_tokens: Tokens that came back in answers which had to be thrown away.
+        tries: Tries sent, the first of each request included.
+        retries: Tries after the first.
+        stopped: Responses ended by ``stop_when``.
+        in_flight: Requests that the model or the server works on now.
+        waiting: Requests that wait for their turn.
+        limit: Requests in flight at most now; 0 where there is no limit.
+    """
+
+    requests: int = 0
+    prompt_tokens: int = 0
+    tokens: int = 0
+    wasted_tokens: int = 0
+    tries: int = 0
+    retries: int = 0
+    stopped: int = 0
+    in_flight: int = 0
+    waiting: int = 0
+    limit: int = 0
 
 
 @dataclass(frozen=True)
@@ -123,6 +178,8 @@ class EngineInfo:
         window: Tokens of prompt and response together; 0 is unknown.
         opens_think: True where the template's generation prompt ends in an open ``<think>``.
         example_prompt: A rendered chat prompt of the user text ``{problem}``, for the manifest.
+        width: Requests that it can work on at once; whoever asks keeps somewhat more than these
+            under way. 0 is unknown.
     """
 
     model: str
@@ -131,6 +188,7 @@ class EngineInfo:
     window: int = 0
     opens_think: bool = False
     example_prompt: str = ""
+    width: int = 0
 
 
 class Engine(Protocol):
@@ -149,12 +207,19 @@ class Engine(Protocol):
         """Fingerprint, precision, window and what the template does."""
         ...
 
+    @property
+    def usage(self) -> Usage:
+        """Counts of what it has done and is doing, live: the same object at each call."""
+        ...
+
     async def sample(self, request: Request) -> Completion:
         """One response.
 
         Raises:
             RecordError: The request alone is at fault (longer than the window).
             EngineError: The engine is at fault; the row stays owed.
+            RequestError: The engine serves others and fails on this request; the row stays owed
+                until its tries are used up.
         """
         ...
 
@@ -175,12 +240,14 @@ class ModelSpec:
         name: As written: a folder, a Hugging Face id, ``nano:NAME``, ``smol``, ``fake:SCRIPT``
             or ``URL#NAME``.
         kind: ``folder`` (also a hub snapshot), ``gguf``, ``url`` or ``fake``.
-        location: Path of the folder or file, the URL, or the fake's script.
-        fingerprint: Hash of the weights; for a URL the served name; empty where it is not known
-            before the model is fetched.
+        location: Path of the folder or file, the URLs (separated by blanks), or the fake's script.
+        fingerprint: Hash of the weights; for a URL the served name and revision; empty where it is
+            not known before the model is fetched.
+        served: For URLs the name under which the servers know the model.
     """
 
     name: str
     kind: Literal["folder", "gguf", "hub", "url", "fake"]
     location: str
     fingerprint: str = ""
+    served: str = ""

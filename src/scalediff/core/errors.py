@@ -45,6 +45,14 @@ class EngineError(ScalediffError):
     """The engine or server failed, not the row: the row stays owed."""
 
 
+class RequestError(EngineError):
+    """The engine answers others but failed on this request, try after try.
+
+    The row stays owed and is tried again later; when it has failed so in a stated number of passes,
+    it is a row error after all.
+    """
+
+
 class RecordError(ScalediffError):
     """This row alone cannot be worked on: it becomes a drop with ``reason`` and evidence."""
 

@@ -122,6 +122,18 @@ class Context:
         return (work(item, self.domain) for item in items)
 
 
+class Brake(Protocol):
+    """What may end a step early and in good order: a budget, a deadline, a guard."""
+
+    def note(self, outcome: Row | Drop) -> None:
+        """Told of each unit as it finishes, served ones of earlier goes left out."""
+        ...
+
+    def reason(self) -> Exception | None:
+        """Asked before each new unit: what to raise once all that is under way has finished."""
+        ...
+
+
 class Stage(ABC):
     """What all shapes share.
 

@@ -3,28 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Literal
-
-from pydantic import Field
 
 from scalediff.core.engine import Engine, ModelSpec
 from scalediff.core.errors import PrerequisiteError
-from scalediff.core.stage import OPERATION, Config
+from scalediff.engines.config import EngineConfig
 
 __all__ = ["EngineConfig", "open_engine"]
-
-
-class EngineConfig(Config):
-    """How the engine works; none of it changes what is asked of the model."""
-
-    slots: Annotated[int, OPERATION] = Field(default=64, ge=1)
-    """Responses decoded together. For a small model on a CPU 64 is nearly as fast as 256."""
-    threads: Annotated[int, OPERATION] = Field(default=0, ge=0)
-    """Threads of the processor; 0 is all cores."""
-    precision: Annotated[Literal["auto", "float32", "bfloat16"], OPERATION] = "auto"
-    """Precision of the weights; ``auto`` is float32 on a CPU and bfloat16 on a GPU."""
-    device: Annotated[str, OPERATION] = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
-    """``cpu``, ``cuda`` or ``cuda:1``; ``auto`` is a GPU where there is one."""
 
 
 async def open_engine(spec: ModelSpec, config: EngineConfig) -> Engine:

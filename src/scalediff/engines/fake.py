@@ -24,7 +24,15 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from scalediff.core.engine import Completion, EngineInfo, FinishReason, ModelSpec, Request, Score
+from scalediff.core.engine import (
+    Completion,
+    EngineInfo,
+    FinishReason,
+    ModelSpec,
+    Request,
+    Score,
+    Usage,
+)
 from scalediff.core.errors import EngineError, RecipeError, RecordError
 from scalediff.core.keys import digest
 from scalediff.engines.chat import split
@@ -142,6 +150,7 @@ class FakeEngine:
     def __init__(self, spec: ModelSpec) -> None:
         self._does = read_script(spec.location)
         self._tries: Counter[str] = Counter()
+        self.usage = Usage()
         self.info = EngineInfo(
             model=spec.name,
             fingerprint=spec.fingerprint or fingerprint_of(spec.location),
@@ -176,7 +185,10 @@ class FakeEngine:
             parts: tuple[str | None, str] = (None, response)
         else:
             parts = split(prompt, response, reason)
-        return Completion(*parts, reason, num_tokens, num_prompt_tokens)
+        self.usage.tokens += num_tokens
+        self.usage.prompt_tokens += num_prompt_tokens
+        self.usage.stopped += reason == "stopped"
+        return Completion(*parts, reason, num_tokens, num_prompt_tokens, text=response)
 
     async def score(self, request: Request, continuation: str) -> Score:
         """A number that hangs on the text alone; see ``core.engine.Engine``."""
@@ -200,12 +212,18 @@ class FakeEngine:
 
     async def _serve(self, key: str) -> None:
         """Take the time a server takes, and fail as often."""
-        await asyncio.sleep(self._does.latency_s)
+        self.usage.in_flight += 1
+        self.usage.tries += 1
+        try:
+            await asyncio.sleep(self._does.latency_s)
+        finally:
+            self.usage.in_flight -= 1
         if self._does.fail_share:
             self._tries[key] += 1
             lot = random.Random(digest("fault", key, self._tries[key])).random()
             if lot < self._does.fail_share:
                 raise EngineError(f"{self.info.model} failed, as its fail_share asks")
+        self.usage.requests += 1
 
     def _prompt(self, request: Request) -> str:
         if request.raw is not None:

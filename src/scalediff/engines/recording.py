@@ -17,7 +17,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from scalediff.core.engine import Completion, Engine, EngineInfo, Request, Score
+from scalediff.core.engine import Completion, Engine, EngineInfo, Request, Score, Usage
 from scalediff.core.keys import digest
 
 T = TypeVar("T")
@@ -73,6 +73,11 @@ class RecordingEngine:
     def info(self) -> EngineInfo:
         """The wrapped engine's."""
         return self._engine.info
+
+    @property
+    def usage(self) -> Usage:
+        """The wrapped engine's: what was paid for, without what the store served."""
+        return self._engine.usage
 
     async def sample(self, request: Request) -> RecordedCompletion:
         """One response, from the store or the engine; see ``core.engine.Engine``."""

@@ -21,7 +21,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-from scalediff.core.engine import Completion, EngineInfo, ModelSpec, Request, Score
+from scalediff.core.engine import Completion, EngineInfo, ModelSpec, Request, Score, Usage
 from scalediff.core.errors import RecordError
 from scalediff.engines import EngineConfig, chat
 from scalediff.engines.decoder import SlotDecoder
@@ -48,6 +48,7 @@ class TransformersEngine:
 
     def __init__(self, model: Any, tokenizer: Any, info: EngineInfo, config: EngineConfig) -> None:
         self.info = info
+        self.usage = Usage(limit=config.slots)
         self._tokenizer = tokenizer
         self._endings = Endings(model, tokenizer)
         # longer texts are refused unread: no tokenizer makes so few tokens of them
@@ -104,6 +105,9 @@ class TransformersEngine:
             return Response(request, prompt, ids, cap, deliver, self._endings)
 
         completion: Completion = await self._ask(response)
+        self.usage.tokens += completion.num_tokens
+        self.usage.stopped += completion.finish_reason == "stopped"
+        self._count(completion.num_prompt_tokens)
         return completion
 
     async def score(self, request: Request, continuation: str) -> Score:
@@ -114,7 +118,12 @@ class TransformersEngine:
             raise self._over_length(len(ids) + len(more))
         ids += more
         score: Score = await self._ask(lambda deliver: Scoring(ids, len(more), deliver))
+        self._count(score.num_prompt_tokens)
         return score
+
+    def _count(self, num_prompt_tokens: int) -> None:
+        self.usage.requests += 1
+        self.usage.prompt_tokens += num_prompt_tokens
 
     async def close(self) -> None:
         """End the thread and give the memory back; calls under way get an EngineError."""
@@ -163,7 +172,10 @@ class TransformersEngine:
 
         job = job_for(deliver)
         self._worker.put(job)
+        self.usage.tries += 1
+        self.usage.in_flight += 1
         try:
             return await future
         finally:
+            self.usage.in_flight -= 1
             job.abandoned = True
