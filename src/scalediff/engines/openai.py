@@ -1,0 +1,330 @@
+"""Servers that speak the OpenAI API: vLLM, SGLang, llama.cpp, or somebody's endpoint.
+
+Requests are taken one by one and each answer is handed over as it comes. How many are in flight,
+who gets them and what is tried again is ``pool.py``'s; what is sent ``payloads.py``'s; what comes
+back ``replies.py``'s; and how a score is had ``served_scores.py``'s. Every sampled request carries
+its own seed, since replicas that were started alike otherwise answer alike.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from scalediff.core.engine import Completion, EngineInfo, ModelSpec, Request, Score, Usage
+from scalediff.core.errors import PrerequisiteError, RecipeError, RecordError
+from scalediff.core.secrets import api_key, mask
+from scalediff.engines import chat
+from scalediff.engines.config import EngineConfig, HttpConfig
+from scalediff.engines.endpoint import Endpoint, TryError, is_too_long, parse
+from scalediff.engines.pacing import AdaptiveLimit, FixedLimit, Limit, Speeds
+from scalediff.engines.payloads import BEYOND_OPENAI, Body, Payloads
+from scalediff.engines.pool import Pool
+from scalediff.engines.rendering import LocalRenderer, Renderer, ServerRenderer, load_tokenizer
+from scalediff.engines.replies import Reply, completion_of, finish_reason, read_reply, written
+from scalediff.engines.served_scores import Scorer
+from scalediff.engines.streams import gather
+
+if TYPE_CHECKING:
+    import aiohttp
+
+_OWN_IN_FLIGHT = 256
+_EXAMPLE = Request(messages=({"role": "user", "content": "{problem}"},))
+
+
+class OpenAIEngine:
+    """``core.engine.Engine`` over one or more URLs that serve the same model.
+
+    Example:
+        engine = await OpenAIEngine.open(resolve("http://localhost:8000/v1#m"), EngineConfig())
+        completion = await engine.sample(Request(messages=({"role": "user", "content": "1+1?"},)))
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        endpoints: list[Endpoint],
+        info: EngineInfo,
+        served: str,
+        config: HttpConfig,
+        renderer: Renderer | None,
+    ) -> None:
+        self.info = info
+        self.usage = Usage()
+        self._session = session
+        self._config = config
+        self._pool = Pool(endpoints, config.tries, config.patience_s, self.usage)
+        self._payloads = Payloads(served, config)
+        self._renderer = renderer
+        self._opens = info.opens_think if renderer is not None else None
+        self._scorer = Scorer(self._post_json, served, renderer, config)
+        self._to_check = renderer if isinstance(renderer, LocalRenderer) else None
+        self._any_answer = False
+
+    @classmethod
+    async def open(
+        cls, spec: ModelSpec, config: EngineConfig, *, own: bool = False
+    ) -> OpenAIEngine:
+        """Reach the servers and learn what they are.
+
+        Args:
+            spec: Of kind ``url``.
+            config: Its ``http`` part says how they are spoken to.
+            own: Replicas of one's own, however their addresses look.
+
+        Raises:
+            PrerequisiteError: Nobody answers, the key is not taken, or the model is not served.
+        """
+        http = config.http
+        outside = not own and not all(_is_own(url) for url in spec.location.split())
+        session = _session(api_key(http.api_key_env), outside)
+        try:
+            endpoints = [
+                Endpoint(session, url, _limit(url, http, own), _speeds(http))
+                for url in spec.location.split()
+            ]
+            windows = [await _reach(endpoint, spec.served) for endpoint in endpoints]
+            if all(window is None for window in windows):
+                raise PrerequisiteError(
+                    f"no server answers at {mask(', '.join(e.base for e in endpoints))}; start it, "
+                    "or correct the URL"
+                )
+            alive = next(e for e, w in zip(endpoints, windows, strict=True) if w is not None)
+            renderer: Renderer | None
+            if http.tokenizer is not None:
+                renderer = LocalRenderer(await asyncio.to_thread(load_tokenizer, http.tokenizer))
+            else:
+                renderer = await ServerRenderer.find(alive, spec.served)
+            example = await renderer.text(_EXAMPLE) if renderer is not None else ""
+            info = EngineInfo(
+                model=spec.name,
+                fingerprint=spec.fingerprint or spec.served,
+                window=min((w for w in windows if w), default=0),
+                opens_think=chat.opens_think(example),
+                example_prompt=example,
+                width=sum(e.limit.value for e in endpoints),
+            )
+            return cls(session, endpoints, info, spec.served, http, renderer)
+        except BaseException:
+            await session.close()
+            raise
+
+    async def sample(self, request: Request) -> Completion:
+        """One response; see ``core.engine.Engine``."""
+        stream = request.stop_when is not None
+        prompt: str | list[int] | None = request.raw
+        if prompt is not None:
+            prompt = request.raw + request.prefix if request.raw is not None else None
+        elif request.prefix and self._renderer is not None:
+            prompt = await self._renderer.prompt(request)
+        if prompt is None:
+            path, body = "/chat/completions", self._payloads.chat(request, stream=stream)
+        else:
+            path, body = "/completions", self._payloads.completion(request, prompt, stream=stream)
+        cap = request.sampling.max_new_tokens
+
+        async def read(response: aiohttp.ClientResponse) -> tuple[Reply, Any]:
+            reply = await self._read(response, request)
+            if reply.reason == "stopped":
+                return reply, "stopped"
+            return reply, finish_reason(reply, cap)
+
+        reply, reason = await self._run(path, body, read, cap)
+        opens = self._opens if prompt is None or request.raw is None else _opens(request)
+        completion = completion_of(request, reply, reason, opens)
+        self.usage.requests += 1
+        self.usage.tokens += completion.num_tokens
+        self.usage.prompt_tokens += completion.num_prompt_tokens
+        self.usage.stopped += reason == "stopped"
+        if self._to_check is not None and prompt is None:
+            self._check_prompt(self._to_check, request, completion)
+        return completion
+
+    async def score(self, request: Request, continuation: str) -> Score:
+        """Log-probability of a continuation, by the best way that the server has."""
+        score = await self._scorer.score(request, continuation)
+        self.usage.requests += 1
+        self.usage.prompt_tokens += score.num_prompt_tokens
+        return score
+
+    async def close(self) -> None:
+        """Close every connection; calls under way get an EngineError."""
+        await self._pool.close()
+        await self._session.close()
+
+    async def _read(self, response: aiohttp.ClientResponse, request: Request) -> Reply:
+        content_type = response.headers.get("Content-Type", "")
+        if not content_type.startswith("text/event-stream"):
+            return read_reply(parse(await response.read(), content_type))
+        look = request.stop_when
+
+        def ends(reply: Reply) -> bool:
+            return look is not None and look(written(request, reply, self._opens or False) or "")
+
+        return await gather(response, ends)
+
+    async def _run(
+        self,
+        path: str,
+        body: Body,
+        read: Callable[[aiohttp.ClientResponse], Awaitable[tuple[Reply, Any]]],
+        cap: int,
+    ) -> tuple[Reply, Any]:
+        """Have a body answered by one of the servers."""
+        data = orjson.dumps(body)
+        clock = asyncio.get_running_loop().time
+
+        async def send(member: Endpoint) -> tuple[Reply, Any]:
+            sent = clock()
+            answer = await member.post(path, data, read)
+            num_tokens = answer[0].num_tokens or 0
+            self._pool.note_answer(member, clock() - sent, num_tokens)
+            return answer
+
+        try:
+            answer = await self._pool.run(send, cap)
+        except TryError as error:
+            raise await self._refused(error, path, body) from None
+        self._any_answer = True
+        return answer
+
+    async def _post_json(self, path: str, body: Body) -> dict[str, Any]:
+        """The JSON of an answer, through the queue; for scores.
+
+        Raises:
+            TryError: The server refuses it.
+        """
+        data = orjson.dumps(body)
+
+        async def read(response: aiohttp.ClientResponse) -> dict[str, Any]:
+            value = parse(await response.read(), response.headers.get("Content-Type", ""))
+            read_reply(value)
+            return value
+
+        async def send(member: Endpoint) -> dict[str, Any]:
+            return await member.post(path, data, read)
+
+        return await self._pool.run(send, 1)
+
+    async def _refused(self, error: TryError, path: str, body: Body) -> Exception:
+        """Whose fault a refusal is: the row's, or of all that is sent (then the run stops)."""
+        text = str(error)
+        if error.status == 401:
+            return PrerequisiteError(
+                f"{self.info.model}: the server wants an API key ({text}); export "
+                f"{self._config.api_key_env or 'SCALEDIFF_API_KEY'}=KEY"
+            )
+        if is_too_long(error):
+            return RecordError("over_length", text)
+        if not self._any_answer and await self._refuses_all(path, body):
+            named = [f for f in (*BEYOND_OPENAI, "seed", "add_special_tokens") if f in text]
+            mend = (
+                f"; --engine 'http={{omit: [{', '.join(named)}]}}' leaves it out" if named else ""
+            )
+            return RecipeError(f"{self.info.model} refuses what is sent ({text}){mend}")
+        return RecordError("attempt_failed", f"the server refuses it: {text}")
+
+    async def _refuses_all(self, path: str, body: Body) -> bool:
+        """Whether a request that nobody could object to is refused as well."""
+        small = {**body, "max_tokens": 1, "stream": False}
+        small.pop("stream_options", None)
+        small |= {"prompt": "1"} if "prompt" in body else {"messages": list(_HELLO)}
+        status, _ = await self._pool.members[0].ask(path, small)
+        return 400 <= status < 500 and status != 429
+
+    def _check_prompt(
+        self, renderer: LocalRenderer, request: Request, completion: Completion
+    ) -> None:
+        """Compare the server's count of prompt tokens with the tokenizer's, once."""
+        counted = completion.num_prompt_tokens
+        if not counted:
+            return
+        self._to_check = None
+        expected = renderer.count(request)
+        if counted != expected:
+            raise RecipeError(
+                f"{self.info.model} counts {counted} tokens of a prompt where the tokenizer "
+                f"{self._config.tokenizer} makes {expected}: their chat templates or tokenizers "
+                "differ; name the tokenizer of the served model in engine.http.tokenizer"
+            )
+
+
+_HELLO = ({"role": "user", "content": "1+1?"},)
+
+
+def _opens(request: Request) -> bool:
+    return request.raw is not None and chat.opens_think(request.raw)
+
+
+def _session(key: str | None, outside: bool) -> aiohttp.ClientSession:
+    """A session; servers outside are reached through the proxies that the environment names."""
+    import aiohttp
+
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
+        headers=headers,
+        trust_env=outside,
+        auto_decompress=True,
+        read_bufsize=2**18,
+    )
+
+
+def _speeds(http: HttpConfig) -> Speeds:
+    return Speeds(http.least_deadline_s, http.slowest_tokens_per_s)
+
+
+def _limit(url: str, http: HttpConfig, own: bool) -> Limit:
+    if isinstance(http.in_flight, int):
+        return FixedLimit(http.in_flight)
+    if http.in_flight == "auto" and (own or _is_own(url)):
+        return FixedLimit(_OWN_IN_FLIGHT)
+    return AdaptiveLimit(http.floor, http.ceiling)
+
+
+def _is_own(url: str) -> bool:
+    """Whether a URL is of a loopback or private address, or a name without a dot."""
+    host = urlsplit(url).hostname or ""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost" or "." not in host
+    return address.is_loopback or address.is_private
+
+
+async def _reach(endpoint: Endpoint, served: str) -> int | None:
+    """The window of the served model (0 where it is not told); None where nobody answers.
+
+    Raises:
+        PrerequisiteError: The server answers and does not serve the model, or wants a key.
+    """
+    status, value = await endpoint.get("/models")
+    if status == 404 and not endpoint.base.endswith("/v1"):
+        again, found = await endpoint.get("/v1/models")
+        if again == 200:
+            endpoint.base += "/v1"
+            status, value = again, found
+    if status == 0:
+        return None
+    if status in (401, 403):
+        raise PrerequisiteError(
+            f"{endpoint.shown} wants an API key (status {status}); export SCALEDIFF_API_KEY=KEY"
+        )
+    listed = value.get("data") if isinstance(value, dict) else None
+    models = [m for m in listed or () if isinstance(m, dict) and m.get("id")]
+    if not models:
+        return 0  # not every server lists its models
+    for model in models:
+        if model["id"] == served:
+            return int(model.get("max_model_len") or 0)
+    names = ", ".join(str(m["id"]) for m in models[:5])
+    raise PrerequisiteError(
+        f"{endpoint.shown} does not serve {served}; it serves {mask(names)}: name one of these "
+        "after the #"
+    )
