@@ -9,10 +9,8 @@ its own seed, since replicas that were started alike otherwise answer alike.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import orjson
 
@@ -22,9 +20,9 @@ from scalediff.core.secrets import api_key, mask
 from scalediff.engines import chat
 from scalediff.engines.config import EngineConfig, HttpConfig
 from scalediff.engines.endpoint import Endpoint, TryError, is_too_long, parse
-from scalediff.engines.pacing import AdaptiveLimit, FixedLimit, Limit, Speeds
 from scalediff.engines.payloads import BEYOND_OPENAI, Body, Payloads
 from scalediff.engines.pool import Pool
+from scalediff.engines.reaching import endpoint_of, is_own, open_session, reach
 from scalediff.engines.rendering import LocalRenderer, Renderer, ServerRenderer, load_tokenizer
 from scalediff.engines.replies import Reply, completion_of, finish_reason, read_reply, written
 from scalediff.engines.served_scores import Scorer
@@ -33,7 +31,6 @@ from scalediff.engines.streams import gather
 if TYPE_CHECKING:
     import aiohttp
 
-_OWN_IN_FLIGHT = 256
 _EXAMPLE = Request(messages=({"role": "user", "content": "{problem}"},))
 
 
@@ -81,14 +78,12 @@ class OpenAIEngine:
             PrerequisiteError: Nobody answers, the key is not taken, or the model is not served.
         """
         http = config.http
-        outside = not own and not all(_is_own(url) for url in spec.location.split())
-        session = _session(api_key(http.api_key_env), outside)
+        outside = not own and not all(is_own(url) for url in spec.location.split())
+        session = open_session(api_key(http.api_key_env), outside=outside)
         try:
-            endpoints = [
-                Endpoint(session, url, _limit(url, http, own), _speeds(http))
-                for url in spec.location.split()
-            ]
-            windows = [await _reach(endpoint, spec.served) for endpoint in endpoints]
+            urls = spec.location.split()
+            endpoints = [endpoint_of(session, url, http, own=own) for url in urls]
+            windows = [await reach(endpoint, spec.served) for endpoint in endpoints]
             if all(window is None for window in windows):
                 raise PrerequisiteError(
                     f"no server answers at {mask(', '.join(e.base for e in endpoints))}; start it, "
@@ -259,72 +254,3 @@ _HELLO = ({"role": "user", "content": "1+1?"},)
 
 def _opens(request: Request) -> bool:
     return request.raw is not None and chat.opens_think(request.raw)
-
-
-def _session(key: str | None, outside: bool) -> aiohttp.ClientSession:
-    """A session; servers outside are reached through the proxies that the environment names."""
-    import aiohttp
-
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
-        headers=headers,
-        trust_env=outside,
-        auto_decompress=True,
-        read_bufsize=2**18,
-    )
-
-
-def _speeds(http: HttpConfig) -> Speeds:
-    return Speeds(http.least_deadline_s, http.slowest_tokens_per_s)
-
-
-def _limit(url: str, http: HttpConfig, own: bool) -> Limit:
-    if isinstance(http.in_flight, int):
-        return FixedLimit(http.in_flight)
-    if http.in_flight == "auto" and (own or _is_own(url)):
-        return FixedLimit(_OWN_IN_FLIGHT)
-    return AdaptiveLimit(http.floor, http.ceiling)
-
-
-def _is_own(url: str) -> bool:
-    """Whether a URL is of a loopback or private address, or a name without a dot."""
-    host = urlsplit(url).hostname or ""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host == "localhost" or "." not in host
-    return address.is_loopback or address.is_private
-
-
-async def _reach(endpoint: Endpoint, served: str) -> int | None:
-    """The window of the served model (0 where it is not told); None where nobody answers.
-
-    Raises:
-        PrerequisiteError: The server answers and does not serve the model, or wants a key.
-    """
-    status, value = await endpoint.get("/models")
-    if status == 404 and not endpoint.base.endswith("/v1"):
-        again, found = await endpoint.get("/v1/models")
-        if again == 200:
-            endpoint.base += "/v1"
-            status, value = again, found
-    if status == 0:
-        return None
-    if status in (401, 403):
-        raise PrerequisiteError(
-            f"{endpoint.shown} wants an API key (status {status}); export SCALEDIFF_API_KEY=KEY"
-        )
-    listed = value.get("data") if isinstance(value, dict) else None
-    models = [m for m in listed or () if isinstance(m, dict) and m.get("id")]
-    if not models:
-        return 0  # not every server lists its models
-    for model in models:
-        if model["id"] == served:
-            return int(model.get("max_model_len") or 0)
-    names = ", ".join(str(m["id"]) for m in models[:5])
-    raise PrerequisiteError(
-        f"{endpoint.shown} does not serve {served}; it serves {mask(names)}: name one of these "
-        "after the #"
-    )
