@@ -421,7 +421,9 @@ def _of_the_system(error: OSError) -> tuple[str, int]:
 
 
 def _fail(message: str, status: int) -> None:
-    print(f"scalediff: {message}", file=sys.stderr)
+    from scalediff.core.secrets import mask
+
+    print(f"scalediff: {mask(message)}", file=sys.stderr)
     sys.exit(status)
 
 

@@ -14,6 +14,7 @@ import yaml
 
 from scalediff import __version__
 from scalediff.core.errors import RunStateError
+from scalediff.core.secrets import mask
 from scalediff.domains import open_domain
 from scalediff.io.run import Run, write_json
 from scalediff.pipeline import Pipeline
@@ -109,7 +110,7 @@ def _claim(run: Run, recipe: Recipe) -> None:
 def _keep_recipe(run: Run, recipe: Recipe, command: list[str]) -> None:
     """``recipe.yaml``, resolved in full with origins, and what ran it."""
     text = yaml.safe_dump(recipe.resolved(), sort_keys=False, allow_unicode=True)
-    (run.path / "recipe.yaml").write_text(text, encoding="utf-8")
+    (run.path / "recipe.yaml").write_text(mask(text), encoding="utf-8")
     run.update_manifest(
         recipe=recipe.file.name,
         domain=recipe.file.domain,
@@ -174,7 +175,7 @@ def _explain_only(recipe: Recipe, folder: Path) -> None:
             lines.append(f"    {setting} = {_value(told['value'])}  ({told['from']})")
     lines += _models(recipe)
     lines.append(f"run directory: {folder}{'' if exists else ' (new)'}, {_free(folder)} free")
-    print("\n".join(lines))
+    print(mask("\n".join(lines)))
 
 
 def _models(recipe: Recipe) -> list[str]:

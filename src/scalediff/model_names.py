@@ -14,16 +14,14 @@ import os
 import re
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from scalediff.core.engine import ModelSpec
 from scalediff.core.errors import PrerequisiteError, RecipeError
-from scalediff.core.secrets import mask
 from scalediff.engines.fingerprint import fingerprint_file, fingerprint_folder
+from scalediff.engines.urls import read_urls
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
-_URLS = re.compile(r"\s*,\s*(?=https?://)|\s+")
 _LONGEST = 4096
 _FORMS = "a folder, a .gguf file, nano:NAME, smol, fake:SCRIPT, URL#NAME or a Hugging Face id"
 
@@ -48,7 +46,7 @@ def resolve(name: str) -> ModelSpec:
     if scheme == "fake":
         return _fake(name, rest)
     if name.startswith(("http://", "https://")):
-        return _url(name)
+        return read_urls(name)
     if name == "smol":
         return _smol(name)
     path = _path(name)
@@ -126,23 +124,6 @@ def _fake(name: str, script: str) -> ModelSpec:
     from scalediff.engines.fake import fingerprint_of
 
     return ModelSpec(name, "fake", script, fingerprint_of(script))
-
-
-def _url(name: str) -> ModelSpec:
-    """URLs of servers, the served model after the #, and a revision of it after an @."""
-    location, _, named = name.partition("#")
-    shown = mask(name)
-    if not named:
-        raise RecipeError(f"{shown} names no served model; add it as {mask(location)}#NAME")
-    urls = _URLS.split(location.strip().rstrip(","))
-    for url in urls:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise RecipeError(f"{mask(url)!r} in {shown} is no URL; write http://HOST:PORT/v1")
-    served, at, revision = named.rpartition("@")
-    if not served or not revision or "/" in revision:
-        served, at, revision = named, "", ""
-    return ModelSpec(shown, "url", " ".join(urls), f"{served}{at}{revision}", served)
 
 
 def _smol(name: str) -> ModelSpec:

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from scalediff.core.errors import RecipeError
 from scalediff.core.stage import Config, Stage
 from scalediff.engines import EngineConfig
+from scalediff.engines.urls import join_urls
 from scalediff.presets import LINE, PLANS, Step, Steps, keep_out_evaluated, straight_line
 from scalediff.stages import STAGES, stage_class
 
@@ -55,7 +56,8 @@ class RecipeFile(BaseModel):
     seed: int = Field(default=1, ge=0, lt=2**63)
     """Sampling seed: every sample's own seed is hashed from it, the role, the row and the index."""
     models: dict[str, str] = {}
-    """Role → model: ``identifier``, ``generator``, ``teacher``, ``student``."""
+    """Role → model: ``identifier``, ``generator``, ``teacher``, ``student``; a list of URLs is one
+    model that several servers serve."""
     engine: dict[str, Any] = {}
     """Engine settings (slots, threads, precision); they never change what is asked."""
     side_by_side: int = Field(default=1, ge=1)
@@ -65,6 +67,15 @@ class RecipeFile(BaseModel):
     """Settings of the straight line's steps; absent: no line, only ``steps``."""
     steps: dict[str, StepSpec] = {}
     """Further steps: arms, controls, or a whole graph of one's own."""
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _joined(cls, models: Any) -> Any:
+        """Several URLs of one model as one name."""
+        if not isinstance(models, dict):
+            return models
+        return {r: join_urls(m) if isinstance(m, list) else m for r, m in models.items()}
+
     report: dict[Literal["scaled", "baseline", "control"], str] = {}
     """Evaluations that the report compares, by what they are of: ``scaled`` (the student of sources
     and kept rows), ``baseline`` (of the sources alone), ``control`` (of as many steps)."""

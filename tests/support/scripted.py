@@ -60,7 +60,9 @@ class Scripted:
         if request.method == "GET":
             if isinstance(self._models, web.Response):
                 return self._models
-            return web.json_response(self._models) if path == "/models" else web.Response(status=404)
+            return (
+                web.json_response(self._models) if path == "/models" else web.Response(status=404)
+            )
         body = orjson.loads(await request.read())
         if path in ("/tokenize", "/apply-template", "/detokenize"):
             return web.Response(status=404)

@@ -185,10 +185,9 @@ class FakeEngine:
             parts: tuple[str | None, str] = (None, response)
         else:
             parts = split(prompt, response, reason)
-        self.usage.tokens += num_tokens
-        self.usage.prompt_tokens += num_prompt_tokens
-        self.usage.stopped += reason == "stopped"
-        return Completion(*parts, reason, num_tokens, num_prompt_tokens, text=response)
+        completion = Completion(*parts, reason, num_tokens, num_prompt_tokens, text=response)
+        self.usage.answered(completion, cap)
+        return completion
 
     async def score(self, request: Request, continuation: str) -> Score:
         """A number that hangs on the text alone; see ``core.engine.Engine``."""
@@ -205,6 +204,8 @@ class FakeEngine:
         is_greedy = rng.random() < self._does.simple
         # greedy is what has the greatest probability; of two ways that is over one half
         p = rng.uniform(0.5, 1.0) if is_greedy else rng.uniform(0.001, 0.5)
+        self.usage.requests += 1
+        self.usage.prompt_tokens += num_prompt_tokens
         return Score(math.log(p), is_greedy, num_prompt_tokens)
 
     async def close(self) -> None:
@@ -223,7 +224,6 @@ class FakeEngine:
             lot = random.Random(digest("fault", key, self._tries[key])).random()
             if lot < self._does.fail_share:
                 raise EngineError(f"{self.info.model} failed, as its fail_share asks")
-        self.usage.requests += 1
 
     def _prompt(self, request: Request) -> str:
         if request.raw is not None:

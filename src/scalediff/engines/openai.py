@@ -132,10 +132,7 @@ class OpenAIEngine:
         reply, reason = await self._run(path, body, read, cap)
         opens = self._opens if prompt is None or request.raw is None else _opens(request)
         completion = completion_of(request, reply, reason, opens)
-        self.usage.requests += 1
-        self.usage.tokens += completion.num_tokens
-        self.usage.prompt_tokens += completion.num_prompt_tokens
-        self.usage.stopped += reason == "stopped"
+        self.usage.answered(completion, cap)
         if self._to_check is not None and prompt is None:
             self._check_prompt(self._to_check, request, completion)
         return completion

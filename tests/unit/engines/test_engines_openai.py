@@ -243,7 +243,7 @@ def test_opening_says_what_is_wrong():
         await engine.close()
 
     async def go():
-        with pytest.raises(PrerequisiteError, match="no server answers at http://127.0.0.1:9"):
+        with pytest.raises(PrerequisiteError, match="no server answers at"):
             await opened("http://127.0.0.1:9/v1#m")
         async with Scripted(lambda path, body: answer()) as server:
             with pytest.raises(PrerequisiteError, match="does not serve n; it serves m"):
@@ -438,13 +438,13 @@ def test_a_stream_is_gathered_and_one_that_breaks_off_is_tried_again(monkeypatch
 
 def test_stop_when_ends_a_stream_early():
     async def go():
-        sent = 0
+        sent = []
 
         async def handler(path, body):
-            nonlocal sent
             response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
             await response.prepare(server_request[0])
-            for sent in range(100_000):
+            for i in range(100_000):
+                sent.append(i)
                 line = b'data: {"choices": [{"delta": {"content": "again "}}]}\n\n'
                 await response.write(line)
                 await asyncio.sleep(0)
@@ -467,7 +467,7 @@ def test_stop_when_ends_a_stream_early():
         assert 50 < done.num_tokens < 100
         assert engine.usage.stopped == 1
         await asyncio.sleep(0.1)
-        assert sent < 50_000  # the server was told to give up
+        assert len(sent) < 50_000  # the server was told to give up
         await engine.close()
         await server.stop()
 

@@ -18,7 +18,12 @@ def score(engine, **settings):
 def test_p_think_is_the_rest_of_the_probability():
     engine = FakeEngine(score=Scored(math.log(0.25), False), opens_think=True)
     added = score(engine)
-    assert added == {"p_think": pytest.approx(0.75), "is_greedy": False}
+    assert added == {
+        "p_think": pytest.approx(0.75),
+        "is_greedy": False,
+        "score_method": "exact",
+    }
+
     assert engine.continuations == ["</think>"]
     (request,) = engine.requests
     assert request.messages == ({"role": "user", "content": ROW["problem"]},)
@@ -42,3 +47,11 @@ def test_another_continuation():
     engine = FakeEngine(score=Scored(-1.0, False), opens_think=True)
     score(engine, continuation="[/THINK]")
     assert engine.continuations == ["[/THINK]"]
+
+
+def test_an_interval_of_the_probability_is_kept_where_a_server_leaves_one():
+    scored = Scored(math.log(0.05), False, 3, "top_k", -math.inf, math.log(0.1))
+    added = score(FakeEngine(score=scored, opens_think=True))
+    assert added["score_method"] == "top_k"
+    assert added["p_think_low"] == pytest.approx(0.9)
+    assert added["p_think_high"] == 1.0
