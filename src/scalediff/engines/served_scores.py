@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from scalediff.core.engine import Request, Score, ScoreMethod
@@ -23,7 +24,6 @@ from scalediff.engines.endpoint import TryError, is_too_long
 from scalediff.engines.payloads import Body
 from scalediff.engines.rendering import Prompt, Renderer
 
-_WAYS: tuple[ScoreMethod, ...] = ("prompt_logprobs", "echo", "top_k")
 _TOP_K = (20, 5)
 """Most servers list up to 20 tokens, some no more than 5."""
 
@@ -32,6 +32,22 @@ Post = Callable[[str, Body], Awaitable[dict[str, Any]]]
 
 class _NotOffered(Exception):
     """The server does not have this way; says why."""
+
+
+@dataclass(frozen=True)
+class _Way:
+    """A way to a score; ``top_k`` by raw prompts or by chats, and how many tokens are listed."""
+
+    method: ScoreMethod
+    by_chat: bool = False
+    top_k: int = 0
+
+
+_WAYS = (
+    _Way("prompt_logprobs"),
+    _Way("echo"),
+    *(_Way("top_k", by_chat, k) for by_chat in (False, True) for k in _TOP_K),
+)
 
 
 class Scorer:
@@ -51,8 +67,7 @@ class Scorer:
         self._served = served
         self._renderer = renderer
         self._config = config
-        self._way: ScoreMethod | None = None
-        self._top_k = _TOP_K[0]
+        self._way: _Way | None = None
         self._finding = asyncio.Lock()
 
     async def score(self, request: Request, continuation: str) -> Score:
@@ -75,34 +90,34 @@ class Scorer:
             raise RecordError(reason, str(error)) from None
 
     async def _find(self, request: Request, continuation: str) -> Score:
-        reasons = []
+        reasons: dict[str, str] = {}
         for way in _WAYS:
-            for self._top_k in _TOP_K if way == "top_k" else _TOP_K[:1]:
-                try:
-                    score = await self._by(way, request, continuation)
-                except _NotOffered as why:
-                    reasons.append(f"{way}: {why}")
-                except TryError as error:
-                    if is_too_long(error):
-                        raise RecordError("over_length", str(error)) from None
-                    reasons.append(f"{way}: {error}")
-                else:
-                    self._way = way
-                    return score
+            try:
+                score = await self._by(way, request, continuation)
+            except _NotOffered as why:
+                reasons[way.method] = str(why)
+            except TryError as error:
+                if is_too_long(error):
+                    raise RecordError("over_length", str(error)) from None
+                reasons[way.method] = str(error)
+            else:
+                self._way = way
+                return score
+        told = "; ".join(f"{method}: {why}" for method, why in reasons.items())
         raise RecipeError(
-            f"the server of {self._served} cannot score a continuation ({'; '.join(reasons)}); use "
+            f"the server of {self._served} cannot score a continuation ({told}); use "
             "one with prompt_logprobs (vLLM) or echo, or set the identify step's signal to "
             "pass_rate"
         )
 
-    async def _by(self, way: ScoreMethod, request: Request, continuation: str) -> Score:
-        if way == "top_k":
-            return await self._of_first_token(request, continuation)
+    async def _by(self, way: _Way, request: Request, continuation: str) -> Score:
+        if way.method == "top_k":
+            return await self._of_first_token(way, request, continuation)
         if self._renderer is None:
             raise _NotOffered("prompts cannot be rendered; name the model's tokenizer in "
                               "engine.http.tokenizer")  # fmt: skip
         prompt = await self._renderer.prompt(request, continuation)
-        if way == "prompt_logprobs":
+        if way.method == "prompt_logprobs":
             return await self._of_prompt(prompt, continuation)
         return await self._of_echo(prompt, continuation)
 
@@ -145,20 +160,19 @@ class Scorer:
         )
         return Score(sum(logprobs), is_greedy, num - m, "echo")
 
-    async def _of_first_token(self, request: Request, continuation: str) -> Score:
-        body: Body
-        if self._renderer is not None:
-            prompt = await self._renderer.prompt(request)
-            path, body = "/completions", self._body(prompt, logprobs=self._top_k)
-        else:
-            if request.raw is not None or request.prefix:
-                raise _NotOffered("prompts cannot be rendered")
-            messages = list(request.messages or ())
-            path, body = "/chat/completions", {**self._body("", logprobs=True),
-                                               "top_logprobs": self._top_k,
-                                               "messages": messages}  # fmt: skip
+    async def _of_first_token(self, way: _Way, request: Request, continuation: str) -> Score:
+        if way.by_chat and (request.raw is not None or request.prefix):
+            raise _NotOffered("a chat cannot go on from a prefix")
+        if way.by_chat:
+            body = self._body("", logprobs=True, top_logprobs=way.top_k)
             del body["prompt"]
-        value = await self._post(path, body)
+            body["messages"] = list(request.messages or ())
+            value = await self._post("/chat/completions", body)
+        elif self._renderer is not None:
+            prompt = await self._renderer.prompt(request)
+            value = await self._post("/completions", self._body(prompt, logprobs=way.top_k))
+        else:
+            raise _NotOffered("prompts cannot be rendered")
         counted = int((value.get("usage") or {}).get("prompt_tokens") or 0)
         return _from_best(_first_tokens(value["choices"][0].get("logprobs")), continuation, counted)
 

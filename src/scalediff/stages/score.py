@@ -70,6 +70,11 @@ def _p_think(logprob: float) -> float:
 
 def _require_open_thought(engine: Engine, ctx: Context) -> None:
     info = engine.info
+    if not info.opens_think and not info.example_prompt:
+        raise RecipeError(
+            f"step {ctx.step}: the server does not show the template of {info.model}; name its "
+            "tokenizer: --engine 'http={tokenizer: FOLDER or HUB ID}'"
+        )
     if not info.opens_think:
         raise RecipeError(
             f"step {ctx.step}: the chat template of {info.model} does not end in an open <think>, "

@@ -37,7 +37,7 @@ def test_tiny_and_rounded_probabilities_stay_in_range():
 
 
 def test_a_template_that_opens_no_thought_is_an_error_that_says_so():
-    engine = FakeEngine(score=Scored(-1.0, False), opens_think=False)
+    engine = FakeEngine(score=Scored(-1.0, False), example_prompt="<u>{problem}<a>")
     with pytest.raises(RecipeError, match="fake:one does not end in an open <think>"):
         score(engine)
     assert engine.requests == []
@@ -55,3 +55,8 @@ def test_an_interval_of_the_probability_is_kept_where_a_server_leaves_one():
     assert added["score_method"] == "top_k"
     assert added["p_think_low"] == pytest.approx(0.9)
     assert added["p_think_high"] == 1.0
+
+
+def test_a_template_that_nobody_knows_is_asked_for():
+    with pytest.raises(RecipeError, match="name its tokenizer"):
+        score(FakeEngine(score=Scored(-1.0, False)))
