@@ -13,7 +13,7 @@ from scalediff.core.errors import PrerequisiteError
 
 _CREDENTIALS = re.compile(r"(https?://)[^/@\s]*@")
 _PARAMETER = re.compile(
-    r"([?&](?:[\w-]*key|token|sig|signature|secret|password)=)[^&#\s]+", re.IGNORECASE
+    r"([?&][\w-]*(?:key|token|sig|signature|secret|password)=)[^&#\s]+", re.IGNORECASE
 )
 _SHORTEST = 6
 """Shorter keys are placeholders ("none"), which may stand in any text."""

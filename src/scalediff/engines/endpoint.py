@@ -77,7 +77,9 @@ class Endpoint:
         self, session: aiohttp.ClientSession, url: str, limit: Limit, speeds: Speeds
     ) -> None:
         self.shown = mask(url)
-        self.base = url.rstrip("/")
+        self.base, mark, query = url.partition("?")
+        self.base = self.base.rstrip("/")
+        self._query = mark + query
         self.limit = limit
         self.speeds = speeds
         self.in_flight = 0
@@ -103,7 +105,7 @@ class Endpoint:
 
         try:
             async with self._session.post(
-                self.base + path, data=body, headers=_JSON_HEADERS
+                self._at(path), data=body, headers=_JSON_HEADERS
             ) as response:
                 if response.status != 200:
                     raise _of_status(response, await response.read())
@@ -116,6 +118,10 @@ class Endpoint:
             raise TryError("broken", "the answer was cut off") from None
         except (aiohttp.ClientError, ConnectionError, asyncio.IncompleteReadError) as error:
             raise TryError("broken", f"the connection broke: {_short(error)}") from None
+
+    def _at(self, path: str) -> str:
+        """The URL of a path; one that begins at the root of the server is given whole."""
+        return (path if path.startswith("http") else self.base + path) + self._query
 
     async def get(self, path: str, timeout_s: float = 10.0) -> tuple[int, Any]:
         """Status and JSON (None where it is none) of a GET; status 0 where nobody answers."""
@@ -130,11 +136,12 @@ class Endpoint:
     ) -> tuple[int, Any]:
         import aiohttp
 
-        url = path if path.startswith("http") else self.base + path
         try:
             async with (
                 asyncio.timeout(timeout_s),
-                self._session.request(method, url, data=body, headers=_JSON_HEADERS) as response,
+                self._session.request(
+                    method, self._at(path), data=body, headers=_JSON_HEADERS
+                ) as response,
             ):
                 data = await response.read()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:

@@ -10,7 +10,7 @@ from scalediff.core.engine import ModelSpec
 from scalediff.core.errors import RecipeError
 from scalediff.core.secrets import mask
 
-_BETWEEN = re.compile(r"\s*,\s*(?=https?://)|\s+")
+_BETWEEN = re.compile(r"[,\s]+")
 
 
 def join_urls(models: Sequence[str]) -> str:
