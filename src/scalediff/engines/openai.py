@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -31,6 +32,9 @@ from scalediff.engines.streams import gather
 if TYPE_CHECKING:
     import aiohttp
 
+_GOOD_PART = 0.9
+_UNKNOWN_TEMPLATE = 256
+"""Bytes that a chat template is taken to add where it is not known."""
 _EXAMPLE = Request(messages=({"role": "user", "content": "{problem}"},))
 
 
@@ -59,6 +63,7 @@ class OpenAIEngine:
         self._payloads = Payloads(served, config)
         self._renderer = renderer
         self._opens = info.opens_think if renderer is not None else None
+        self._overhead = len(info.example_prompt.encode()) or _UNKNOWN_TEMPLATE
         self._scorer = Scorer(self._post_json, served, renderer, config)
         self._to_check = renderer if isinstance(renderer, LocalRenderer) else None
         self._any_answer = False
@@ -112,9 +117,10 @@ class OpenAIEngine:
     async def sample(self, request: Request) -> Completion:
         """One response; see ``core.engine.Engine``."""
         stream = request.stop_when is not None
-        prompt: str | list[int] | None = request.raw
-        if prompt is not None:
-            prompt = request.raw + request.prefix if request.raw is not None else None
+        request = await self._fitted(request)
+        prompt: str | list[int] | None = None
+        if request.raw is not None:
+            prompt = request.raw + request.prefix
         elif request.prefix and self._renderer is not None:
             prompt = await self._renderer.prompt(request)
         if prompt is None:
@@ -134,7 +140,7 @@ class OpenAIEngine:
         completion = completion_of(request, reply, reason, opens)
         self.usage.answered(completion, cap)
         if self._to_check is not None and prompt is None:
-            self._check_prompt(self._to_check, request, completion)
+            await self._check_prompt(self._to_check, request, completion)
         return completion
 
     async def score(self, request: Request, continuation: str) -> Score:
@@ -148,6 +154,26 @@ class OpenAIEngine:
         """Close every connection; calls under way get an EngineError."""
         await self._pool.close()
         await self._session.close()
+
+    async def _fitted(self, request: Request) -> Request:
+        """The request with a token cap that the window has room for: servers refuse a larger one.
+
+        A token has at least one byte, so that the bytes of a prompt bound its tokens; they are
+        counted only where that bound would cost a good part of the cap.
+        """
+        cap, window = request.sampling.max_new_tokens, self.info.window
+        texts = [m["content"] for m in request.messages or ()]
+        num = sum(len(t.encode("utf-8", "replace")) for t in (*texts, request.raw or ""))
+        num += len(request.prefix.encode("utf-8", "replace")) + self._overhead
+        if not window or num + cap <= window:
+            return request
+        if window - num < _GOOD_PART * min(cap, window) and self._renderer is not None:
+            num = await self._renderer.count(request)
+        if num >= window:
+            evidence = f"{num} tokens of prompt at most, window {window}"
+            raise RecordError("over_length", evidence)
+        sampling = replace(request.sampling, max_new_tokens=min(cap, window - num))
+        return replace(request, sampling=sampling)
 
     async def _read(self, response: aiohttp.ClientResponse, request: Request) -> Reply:
         content_type = response.headers.get("Content-Type", "")
@@ -229,7 +255,7 @@ class OpenAIEngine:
         status, _ = await self._pool.members[0].ask(path, small)
         return 400 <= status < 500 and status != 429
 
-    def _check_prompt(
+    async def _check_prompt(
         self, renderer: LocalRenderer, request: Request, completion: Completion
     ) -> None:
         """Compare the server's count of prompt tokens with the tokenizer's, once."""
@@ -237,7 +263,7 @@ class OpenAIEngine:
         if not counted:
             return
         self._to_check = None
-        expected = renderer.count(request)
+        expected = await renderer.count(request)
         if counted != expected:
             raise RecipeError(
                 f"{self.info.model} counts {counted} tokens of a prompt where the tokenizer "

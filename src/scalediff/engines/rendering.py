@@ -29,6 +29,10 @@ class Renderer(Protocol):
         """The prompt as text, without the prefix."""
         ...
 
+    async def count(self, request: Request) -> int:
+        """Tokens of the prompt with the request's prefix; at most that many where none counts."""
+        ...
+
 
 class LocalRenderer:
     """With the tokenizer that the recipe names."""
@@ -44,8 +48,8 @@ class LocalRenderer:
         """The rendered prompt."""
         return chat.render(self._tokenizer, request)
 
-    def count(self, request: Request) -> int:
-        """Tokens of the prompt."""
+    async def count(self, request: Request) -> int:
+        """Tokens of the prompt with the request's prefix."""
         return len(chat.encode(self._tokenizer, request)[1])
 
 
@@ -95,6 +99,11 @@ class ServerRenderer:
         ids = await self._ids(self._chat(request))
         value = await self._post("/detokenize", {"model": self._served, "tokens": ids})
         return str(value.get("prompt") or "")
+
+    async def count(self, request: Request) -> int:
+        """Tokens of the prompt with the request's prefix; its bytes where it comes as text."""
+        prompt = await self.prompt(request)
+        return len(prompt.encode() if isinstance(prompt, str) else prompt)
 
     def _chat(self, request: Request) -> dict[str, Any]:
         body: dict[str, Any] = {

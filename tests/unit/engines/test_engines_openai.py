@@ -202,6 +202,22 @@ def test_a_refusal_of_one_request_is_the_row_s_own_and_of_all_the_recipe_s():
     assert "omit: [top_k]" in str(done)
 
 
+def test_a_cap_beyond_the_window_is_cut_to_what_it_has_room_for():
+    caps = []
+
+    def handler(path, body):
+        caps.append(body["max_tokens"])
+        return answer()
+
+    wide = Request(messages=request().messages, sampling=Sampling(max_new_tokens=32768))
+    long = Request(messages=request("x" * 5000).messages, sampling=wide.sampling)
+    fine, refused = ask(handler, wide, long)
+    assert isinstance(fine, Completion)
+    assert 0.9 * 4096 < caps[0] < 4096
+    assert isinstance(refused, RecordError)
+    assert (refused.reason, len(caps)) == ("over_length", 1)
+
+
 def test_fields_that_a_server_refuses_can_be_left_out():
     sent = []
 
