@@ -164,19 +164,26 @@ class FakeEngine:
 
     async def sample(self, request: Request) -> Completion:
         """One response; see ``core.engine.Engine``."""
-        key = digest(request.identity(), request.seed)
-        await self._serve(key)
+        await self._serve(digest(request.identity(), request.seed))
+        # what it says hangs on the prompt alone, so that a cut response goes on as it was meant
+        whole = replace(request, prefix="")
+        key = digest(whole.identity(), request.seed)
         prompt = self._prompt(request)
         num_prompt_tokens = len(_WORD.findall(prompt))
         cap = min(request.sampling.max_new_tokens, self._does.window - num_prompt_tokens)
         if cap < 1:
             evidence = f"{num_prompt_tokens} tokens of prompt, window {self._does.window}"
             raise RecordError("over_length", evidence)
-        rng = random.Random(key)
-        if request.raw is not None:
-            text = self._new_problem(rng)
-        else:
-            text = self._response(request, cap, rng)
+        text = self._text(whole, cap + len(request.prefix), random.Random(key))
+        if request.prefix:
+            goes_on = text.startswith(request.prefix)
+            text = (
+                text.removeprefix(request.prefix)
+                if goes_on
+                else self._text(
+                    request, cap, random.Random(digest(request.identity(), request.seed))
+                )
+            )
         for stop in request.sampling.stop:
             text = text.partition(stop)[0]
         shown, reason, num_tokens = _cut(text, cap, request)
@@ -230,6 +237,11 @@ class FakeEngine:
             return request.raw
         turns = "".join(f"<|{m['role']}|>{m['content']}\n" for m in request.messages or ())
         return turns + "<|assistant|>" + ("<think>\n" if self._does.opens_think else "")
+
+    def _text(self, request: Request, cap: int, rng: random.Random) -> str:
+        if request.raw is not None:
+            return self._new_problem(rng)
+        return self._response(request, cap, rng)
 
     def _new_problem(self, rng: random.Random) -> str:
         rng = random.Random(rng.randrange(self._does.num_problems))
