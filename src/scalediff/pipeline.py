@@ -6,7 +6,7 @@ others (``side_by_side``): their work is done in processes of their own.
 
 from __future__ import annotations
 
-import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,12 +17,13 @@ from scalediff.core.domain import Domain
 from scalediff.core.engine import Engine
 from scalediff.core.errors import RunStateError, Stopped
 from scalediff.core.keys import digest
-from scalediff.core.records import Drop, Row
+from scalediff.core.records import Row
 from scalediff.core.stage import EXTENT, AsyncStage, Context, RowStage, SetStage
 from scalediff.domains import open_domain
-from scalediff.engines import EngineConfig, open_engine
+from scalediff.engines import EngineConfig
 from scalediff.engines.recording import RecordingEngine
 from scalediff.io.run import Run, StepFolder, StepTable
+from scalediff.keeper import Keeper
 from scalediff.planning import Plan, Planner
 from scalediff.recipe import Node, Recipe
 from scalediff.runner import Result, run_async_stage, run_row_stage, run_set_stage, timed
@@ -66,6 +67,7 @@ class Pipeline:
         self._domain: Domain = open_domain(recipe.file.domain)
         self._planner = Planner(recipe, run, self._domain)
         self._children = Children()
+        self._keeper = Keeper(EngineConfig(**recipe.file.engine))
 
     def plan(self) -> list[Plan]:
         """What each step would do now; raises what stands in the way of a model."""
@@ -98,7 +100,8 @@ class Pipeline:
             raise Stopped("stopped in good order; run the same command again to go on") from None
         finally:
             self.run.event("stop")
-            asyncio.run(self._domain.close())
+            self._keeper.run(self._domain.close())
+            self._keeper.close()
 
     def _run_all(self, beside: Beside[Plan, Seal]) -> bool:
         """Run each step once what it needs is done."""
@@ -121,6 +124,8 @@ class Pipeline:
                 continue
             self._watcher.begin(plan)
             worked = True
+            if node.stage.apart:
+                self._keeper.close_engine()
             work = self._start(plan)
             if node.stage.apart and beside.most > 1:
                 beside.start(plan, work)
@@ -232,8 +237,10 @@ class Pipeline:
             return run_row_stage(stage, folder, tables[0], ctx)
         assert isinstance(stage, AsyncStage)
         source, num_rows = self._source(node, stage, tables)
+        opener = self._opener(node, recorders)
+        store = self.run.attempts
         return run_async_stage(
-            stage, folder, source, num_rows, ctx, self._is_whole, self._opener(node, recorders)
+            stage, folder, source, num_rows, ctx, store, opener, self._keeper.run
         )
 
     @staticmethod
@@ -249,20 +256,11 @@ class Pipeline:
 
         return newborn, sum(1 for _ in stage.newborn())
 
-    def _is_whole(self, outcome: Row | Drop) -> bool:
-        """Whether the attempts a ledger speaks of are in the store (a power cut may part them)."""
-        if isinstance(outcome, Drop):
-            return True
-        ids = [a.get("attempt_id") for a in outcome.get("attempts", ())]
-        return all(i is None or i in self.run.attempts for i in ids)
-
     def _opener(self, node: Node, recorders: list[RecordingEngine]) -> Callable[[], Any]:
         async def open_for_step() -> Engine | None:
             if node.model is None:
                 return None
-            engine = await open_engine(
-                self._planner.model_of(node), EngineConfig(**self.recipe.file.engine)
-            )
+            engine = await self._keeper.engine(self._planner.model_of(node))
             self._note_prompt(node, engine)
             recorders.append(RecordingEngine(engine, self.run.attempts))
             return recorders[-1]
@@ -296,9 +294,8 @@ class Pipeline:
 
 
 def _spent(recorders: list[RecordingEngine]) -> dict[str, float]:
-    """What was paid in one go at a step: requests sampled, served from the store, new tokens."""
-    return {
-        "sampled": sum(r.num_sampled for r in recorders),
-        "served": sum(r.num_served for r in recorders),
-        "new": sum(r.num_tokens for r in recorders),
-    }
+    """What was paid in one go at a step; see ``RecordingEngine.spent``."""
+    total: Counter[str] = Counter()
+    for recorder in recorders:
+        total.update(recorder.spent())
+    return dict(total)
