@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import signal
 import sys
@@ -383,6 +384,8 @@ def main() -> None:
     failure: type[Exception] = next(
         c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException"
     )
+    # rows come and go by the thousand and leave no circles behind: look for those less often
+    gc.set_threshold(20_000, 20, 50)
     # a shell starts background jobs with SIGINT ignored, and then SIGTERM would be as well
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))

@@ -7,6 +7,7 @@ a step asks another, before a training (which wants the memory), and at the end.
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -34,6 +35,7 @@ class Keeper:
         """Run a coroutine to its end in the one loop."""
         if self._runner is None:
             self._runner = asyncio.Runner(loop_factory=_loop_factory())
+            gc.freeze()  # the libraries' objects live to the end: no collection need go over them
         return self._runner.run(work)
 
     async def engine(self, spec: ModelSpec) -> Engine:

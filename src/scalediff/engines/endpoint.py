@@ -15,6 +15,7 @@ from scalediff.engines.pacing import Limit, Speeds
 
 if TYPE_CHECKING:
     import aiohttp
+    from yarl import URL
 
 Kind = Literal["busy", "down", "broken", "late", "refused"]
 """``busy``: the server asks for patience (429, 503). ``down``: no connection. ``broken``: an answer
@@ -88,6 +89,7 @@ class Endpoint:
         self.num_failed = 0
         self.answered_at = float("-inf")
         self._session = session
+        self._urls: dict[str, URL] = {}
 
     def has_room(self, now: float) -> bool:
         """Whether a request may be sent now."""
@@ -104,9 +106,7 @@ class Endpoint:
         import aiohttp
 
         try:
-            async with self._session.post(
-                self._at(path), data=body, headers=_JSON_HEADERS
-            ) as response:
+            async with self._session.post(self._at(path), data=body) as response:
                 if response.status != 200:
                     raise _of_status(response, await response.read())
                 return await read(response)
@@ -119,9 +119,14 @@ class Endpoint:
         except (aiohttp.ClientError, ConnectionError, asyncio.IncompleteReadError) as error:
             raise TryError("broken", f"the connection broke: {_short(error)}") from None
 
-    def _at(self, path: str) -> str:
+    def _at(self, path: str) -> URL:
         """The URL of a path; one that begins at the root of the server is given whole."""
-        return (path if path.startswith("http") else self.base + path) + self._query
+        place = (path if path.startswith("http") else self.base + path) + self._query
+        if place not in self._urls:
+            from yarl import URL
+
+            self._urls[place] = URL(place)
+        return self._urls[place]
 
     async def get(self, path: str, timeout_s: float = 10.0) -> tuple[int, Any]:
         """Status and JSON (None where it is none) of a GET; status 0 where nobody answers."""
@@ -139,9 +144,7 @@ class Endpoint:
         try:
             async with (
                 asyncio.timeout(timeout_s),
-                self._session.request(
-                    method, self._at(path), data=body, headers=_JSON_HEADERS
-                ) as response,
+                self._session.request(method, self._at(path), data=body) as response,
             ):
                 data = await response.read()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
@@ -150,9 +153,6 @@ class Endpoint:
             return response.status, orjson.loads(data)
         except orjson.JSONDecodeError:
             return response.status, None
-
-
-_JSON_HEADERS = {"Content-Type": "application/json"}
 
 
 def parse(data: bytes, content_type: str) -> dict[str, Any]:

@@ -59,7 +59,8 @@ class OpenAIEngine:
         self.usage = Usage()
         self._session = session
         self._config = config
-        self._pool = Pool(endpoints, config.tries, config.patience_s, self.usage)
+        self._served = served
+        self._pool = Pool(endpoints, config.tries, config.patience_s, self.usage, self._serves)
         self._payloads = Payloads(served, config)
         self._renderer = renderer
         self._opens = info.opens_think if renderer is not None else None
@@ -246,6 +247,15 @@ class OpenAIEngine:
             )
             return RecipeError(f"{self.info.model} refuses what is sent ({text}){mend}")
         return RecordError("attempt_failed", f"the server refuses it: {text}")
+
+    async def _serves(self, member: Endpoint) -> bool:
+        """Whether a server answers a question of one token."""
+        body = {"model": self._served, "messages": list(_HELLO), "max_tokens": 1}
+        status, value = await member.ask("/chat/completions", body)
+        if status == 404:  # a server without chats
+            body = {"model": self._served, "prompt": "1", "max_tokens": 1}
+            status, value = await member.ask("/completions", body)
+        return status == 200 and isinstance(value, dict) and bool(value.get("choices"))
 
     async def _refuses_all(self, path: str, body: Body) -> bool:
         """Whether a request that nobody could object to is refused as well."""

@@ -40,12 +40,19 @@ class Pool:
         tries: Tries of a request at most, those that found no server left out.
         patience_s: Seconds that requests wait while no server can be reached.
         usage: Counts that are kept up to date.
+        serves: Asks a server something that anybody may ask; whether it is answered.
     """
 
     def __init__(
-        self, members: Sequence[Endpoint], tries: int, patience_s: float, usage: Usage
+        self,
+        members: Sequence[Endpoint],
+        tries: int,
+        patience_s: float,
+        usage: Usage,
+        serves: Callable[[Endpoint], Awaitable[bool]],
     ) -> None:
         self.members = list(members)
+        self._serves = serves
         self._tries = tries
         self._patience_s = patience_s
         self._usage = usage
@@ -91,14 +98,16 @@ class Pool:
                 self._usage.wasted_tokens += error.num_tokens
                 if tries >= self._tries or busy >= _BUSY_TRIES:
                     text = f"{member.shown}: {error} (after {tries + busy} tries)"
-                    serves_others = any(m.answered_at > began for m in self.members)
-                    if serves_others and 2 * suspect >= tries + busy:
-                        raise RequestError(text) from None
-                    raise EngineError(text) from None
+                    is_own = 2 * suspect >= tries + busy and await self._fails_alone(member, began)
+                    raise (RequestError if is_own else EngineError)(text) from None
                 pause = 0.0 if error.kind == "down" else _backoff(max(suspect, busy))
             finally:
                 self._release(member)
             await asyncio.sleep(pause)
+
+    async def _fails_alone(self, member: Endpoint, began: float) -> bool:
+        """Whether the servers answer others: they did meanwhile, or do if asked a small thing."""
+        return any(m.answered_at > began for m in self.members) or await self._serves(member)
 
     async def close(self) -> None:
         """End the probes and fail whoever still waits."""

@@ -22,7 +22,9 @@ def open_session(key: str | None, *, outside: bool) -> aiohttp.ClientSession:
     """A session; servers outside are reached through the proxies that the environment names."""
     import aiohttp
 
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    headers = {"Content-Type": "application/json"}
+    if key:
+        headers["Authorization"] = f"Bearer {key}"
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),

@@ -14,6 +14,7 @@ What is asked for while it is already on its way is waited for, not paid again.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
@@ -148,11 +149,11 @@ class RecordingEngine:
         if sampling is None:
             sampling = to_json(request.sampling.identity())
             self._samplings[request.sampling] = sampling
-        messages = "null" if request.messages is None else to_json(list(request.messages))
+        raw = "null" if request.raw is None else _quote(request.raw)
         return digest_of_json(
-            f'[{self._model},{{"messages":{messages},"prefix":{to_json(request.prefix)},'
-            f'"raw":{to_json(request.raw)},"sampling":{sampling},'
-            f'"thinking":{to_json(request.thinking)}}},{request.seed}]'
+            f'[{self._model},{{"messages":{_messages(request)},"prefix":{_quote(request.prefix)},'
+            f'"raw":{raw},"sampling":{sampling},"thinking":{_WORDS[request.thinking]}}},'
+            f"{request.seed}]"
         )
 
     def _count(self, num_prompt_tokens: int, num_tokens: int) -> None:
@@ -227,6 +228,23 @@ class RecordingEngine:
 
 
 _INFINITE = float("inf")
+_quote = json.encoder.encode_basestring
+_WORDS = {None: "null", True: "true", False: "false"}
+
+
+def _messages(request: Request) -> str:
+    """JSON of the messages; those of the usual form are put together by hand."""
+    if request.messages is None:
+        return "null"
+    if any(m.keys() != _USUAL for m in request.messages):
+        return to_json(list(request.messages))
+    parts = (
+        f'{{"content":{_quote(m["content"])},"role":{_quote(m["role"])}}}' for m in request.messages
+    )
+    return f"[{','.join(parts)}]"
+
+
+_USUAL = {"role", "content"}
 
 
 def _rest(request: Request, cut: dict[str, Any]) -> Request:
@@ -245,15 +263,15 @@ def _prompt_identity(request: Request) -> dict[str, Any]:
 
 
 def _capped(key: str, cap: int) -> str:
-    return digest(key, "cap", cap)
+    return digest_of_json(f'["{key}","cap",{cap}]')
 
 
 def _stopped(key: str) -> str:
-    return digest(key, "stopped")
+    return digest_of_json(f'["{key}","stopped"]')
 
 
 def _cut(key: str) -> str:
-    return digest(key, "cut")
+    return digest_of_json(f'["{key}","cut"]')
 
 
 def _completion(record: dict[str, Any], place: str) -> RecordedCompletion:

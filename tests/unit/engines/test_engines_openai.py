@@ -162,6 +162,14 @@ def test_a_request_that_fails_alone_is_the_row_s_fault_after_its_tries(kind, mon
     assert all(isinstance(done, Completion) for done in rest)
 
 
+def test_a_request_that_fails_last_of_all_is_told_from_an_outage_by_asking_something_small():
+    def handler(path, body):
+        return bad("500") if body["messages"][0]["content"] == "poison" else answer()
+
+    (done,) = ask(handler, request("poison"), tries=2)
+    assert isinstance(done, RequestError)
+
+
 def test_a_server_that_answers_nobody_is_the_server_s_fault(monkeypatch):
     monkeypatch.setattr(pool, "_FIRST_BACKOFF_S", 0.001)
     (done,) = ask(lambda path, body: bad("500"), request(), tries=3)
