@@ -55,6 +55,11 @@ class TryError(Exception):
         self.after_s = after_s
         self.num_tokens = num_tokens
 
+    @property
+    def is_unreachable(self) -> bool:
+        """Whether there was no connection at all, rather than a proxy that says so."""
+        return self.kind == "down" and not self.status
+
 
 class Endpoint:
     """A base URL and what is known of it.
@@ -70,7 +75,9 @@ class Endpoint:
         in_flight: Requests on their way.
         is_down: Set aside until a probe is answered.
         paused_until: Loop time before which nothing is sent.
-        num_failed: Failures since the last answer.
+        num_failed: Failures since the last answer, of tries sent since ``fresh_since``.
+        num_pauses: Pauses since the last answer that nobody asked for.
+        fresh_since: Loop time since which failures count: before, they belong to an outage.
         answered_at: Loop time of the last answer.
     """
 
@@ -86,7 +93,8 @@ class Endpoint:
         self.in_flight = 0
         self.is_down = False
         self.paused_until = 0.0
-        self.num_failed = 0
+        self.num_failed = self.num_pauses = 0
+        self.fresh_since = 0.0
         self.answered_at = float("-inf")
         self._session = session
         self._urls: dict[str, URL] = {}

@@ -129,12 +129,20 @@ class OpenAIEngine:
         else:
             path, body = "/completions", self._payloads.completion(request, prompt, stream=stream)
         cap = request.sampling.max_new_tokens
+        doubted = False
 
         async def read(response: aiohttp.ClientResponse) -> tuple[Reply, Any]:
+            nonlocal doubted
             reply = await self._read(response, request)
             if reply.reason == "stopped":
                 return reply, "stopped"
-            return reply, finish_reason(reply, cap)
+            reason = finish_reason(reply, cap)
+            if reason == "stop" and reply.content is None and not doubted:
+                # a model may end within its thought, but it may as well be lost: ask once more
+                doubted = True
+                text = "the message has a thought and no content"
+                raise TryError("broken", text, num_tokens=reply.num_tokens or 0)
+            return reply, reason
 
         reply, reason = await self._run(path, body, read, cap)
         opens = self._opens if prompt is None or request.raw is None else _opens(request)

@@ -21,7 +21,7 @@ _FORGET = 1.0005
 
 _MEASURES = 256
 _FEWEST_MEASURES = 8
-_SLACK = 3.0
+_SLACK = 2.0
 """Times the time that the cap takes at the slow end of the speeds seen."""
 
 

@@ -100,7 +100,7 @@ class Pool:
                     text = f"{member.shown}: {error} (after {tries + busy} tries)"
                     is_own = 2 * suspect >= tries + busy and await self._fails_alone(member, began)
                     raise (RequestError if is_own else EngineError)(text) from None
-                pause = 0.0 if error.kind == "down" else _backoff(max(suspect, busy))
+                pause = 0.0 if error.is_unreachable else _backoff(max(tries, busy))
             finally:
                 self._release(member)
             await asyncio.sleep(pause)
@@ -138,7 +138,7 @@ class Pool:
         except TimeoutError:
             seconds = loop.time() - sent
             raise TryError("late", f"no answer within {seconds:.0f} s") from None
-        member.num_failed = 0
+        member.num_failed = member.num_pauses = 0
         member.answered_at = loop.time()
         return answer
 
@@ -236,16 +236,20 @@ class Pool:
 
     def _note_failure(self, member: Endpoint, error: TryError, sent: float) -> None:
         now = asyncio.get_running_loop().time()
-        member.num_failed += 1
+        member.num_failed += sent >= member.fresh_since
         if error.kind in ("busy", "late"):
             member.limit.congested(sent, now)
             self._tell_limit()
         if error.kind == "busy":
             after_s = error.after_s or 0.0
-            if member.num_failed >= _FAILED_IN_A_ROW:  # nothing gets through: leave it alone
-                after_s = max(after_s, _backoff(member.num_failed - _FAILED_IN_A_ROW + 2))
+            if member.num_failed >= _FAILED_IN_A_ROW and now >= member.paused_until:
+                # nothing gets through: leave it alone, longer each time
+                member.num_pauses += 1
+                after_s = max(after_s, _backoff(member.num_pauses))
+                member.num_failed = 0
+                member.fresh_since = now + after_s
             member.paused_until = max(member.paused_until, now + after_s)
-        elif error.kind == "down" or member.num_failed >= _FAILED_IN_A_ROW:
+        elif error.is_unreachable or member.num_failed >= _FAILED_IN_A_ROW:
             self._set_aside(member, str(error))
 
     def _tell_limit(self) -> None:
@@ -274,6 +278,7 @@ class Pool:
                                    f"last: {why}")  # fmt: skip
         member.is_down = False
         member.num_failed = 0
+        member.fresh_since = loop.time()  # what was sent before went down with it
         del self._probes[member]
         self._wake()
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING
+import socket
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from scalediff.core.errors import PrerequisiteError
@@ -26,13 +27,24 @@ def open_session(key: str | None, *, outside: bool) -> aiohttp.ClientSession:
     if key:
         headers["Authorization"] = f"Bearer {key}"
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),
+        connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300, socket_factory=_socket),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
         headers=headers,
         trust_env=outside,
         auto_decompress=True,
         read_bufsize=2**18,
     )
+
+
+def _socket(address: Any) -> socket.socket:
+    """A socket that notices a peer that is gone: a long answer is silent for many minutes."""
+    family, kind, proto, _, _ = address
+    made = socket.socket(family, kind, proto)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
+        if hasattr(socket, name):
+            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    return made
 
 
 def endpoint_of(

@@ -91,6 +91,19 @@ def test_a_thought_is_found_wherever_it_stands(message, reason, expected):
     assert done.finish_reason == reason
 
 
+def test_a_thought_without_content_is_asked_for_once_more_and_then_believed(monkeypatch):
+    monkeypatch.setattr(pool, "_FIRST_BACKOFF_S", 0.001)
+    tries = []
+
+    def handler(path, body):
+        tries.append(body)
+        return answer(None, reasoning_content="hm")
+
+    (done,) = ask(handler, request())
+    assert (done.reasoning, done.content, done.finish_reason) == ("hm", "", "stop")
+    assert len(tries) == 2
+
+
 def test_a_raw_prompt_goes_to_completions_as_it_is():
     sent = []
 

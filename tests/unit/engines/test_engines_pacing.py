@@ -68,13 +68,13 @@ def test_deadlines_follow_the_cap_and_the_speed_seen():
     assert speeds.deadline_s(32768) == 32768 / 2  # nothing is known: no long answer is cut off
     for _ in range(100):
         speeds.note(1000, 50.0)  # 20 tokens a second
-    assert speeds.deadline_s(32768) == 3 * 32768 / 20
+    assert speeds.deadline_s(32768) == 2 * 32768 / 20
     assert speeds.deadline_s(10) == 60
-    assert speeds.deadline_s(32768, times_late=1) == 2 * 3 * 32768 / 20
+    assert speeds.deadline_s(32768, times_late=1) == 2 * 2 * 32768 / 20
 
 
 def test_a_few_fast_answers_do_not_make_a_deadline_short_for_the_slow():
     speeds = Speeds(least_s=1, slowest=2.0)
     for i in range(200):
         speeds.note(100, 1.0 if i % 10 else 20.0)  # a tenth comes at 5 tokens a second
-    assert speeds.deadline_s(1000) == 3 * 1000 / 5
+    assert speeds.deadline_s(1000) == 2 * 1000 / 5
