@@ -87,10 +87,13 @@ class Owed:
         for row in self._source():
             for index in self._indices:
                 key = unit_key(row["key"], index)
-                if self.finished(key) is None:
+                outcome = self.finished(key)
+                if outcome is None:
                     yield Unit(ordinal, key, row, index)
                 else:
                     self._done += 1
+                    if self._brake is not None:
+                        self._brake.note(outcome)
                 ordinal += 1
 
     async def work(self, units: Iterator[Unit], total: int) -> None:

@@ -40,6 +40,7 @@ class Result:
     num_rows: int = 0
     num_in: int = 0
     num_review: int = 0
+    num_unfinished: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
 
     def counts(self) -> dict[str, Any]:
@@ -148,6 +149,7 @@ def run_async_stage(
     open_engine: Callable[[], Awaitable[Engine | None]],
     run: Callable[[Coroutine[Any, Any, None]], None],
     brake: Brake | None = None,
+    finish: bool = False,
 ) -> Result:
     """Run a stage that awaits; its engine is opened only when something is owed.
 
@@ -161,6 +163,7 @@ def run_async_stage(
         open_engine: Opens the step's engine, or gives None; whoever opened it closes it.
         run: Runs a coroutine in the loop that engines live in.
         brake: What may end the work early and in good order.
+        finish: Seal what is there of a step that was begun; the rest is dropped as ``unfinished``.
     """
 
     def is_whole(outcome: Row | Drop) -> bool:
@@ -172,6 +175,11 @@ def run_async_stage(
     with Ledger(folder.path / "ledger", store) as ledger:
         owed = Owed(stage, source, ledger, ctx, is_whole, brake)
         units = owed.owed()
+        if finish and len(ledger):
+            num_unfinished = sum(1 for _ in units)
+            result = _seal(folder, stage, owed.outcomes())
+            result.num_unfinished = num_unfinished
+            return result
         first = next(units, None)
         if first is not None:
             total = num_rows * len(stage.sample_indices())
