@@ -189,6 +189,7 @@ def _keep_recipe(run: Run, recipe: Recipe, command: list[str]) -> None:
         order=[*recipe.nodes],
         aliases=recipe.aliases,
         compare=recipe.file.report,
+        currency=recipe.file.currency,
         arguments=command,
         versions=versions(),
         started=run.manifest["created"],
