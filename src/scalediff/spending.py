@@ -78,14 +78,14 @@ class Spending:
         return total
 
     def live(self, done: int, total: int | None) -> dict[str, float]:
-        """The numbers of the step at work, with what is in flight; noted as an event at times."""
+        """The numbers of the step at work, with what is in flight; an event at times and last."""
         if self._node is None or not self._recorders:
             return {}
         found = self.of(self._node, self._recorders)
         usage = self._recorders[-1].usage
         found |= {"in_flight": usage.in_flight, "waiting": usage.waiting, "limit": usage.limit}
         now = time.monotonic()
-        if now - self._told >= EVENT_SECONDS:
+        if now - self._told >= EVENT_SECONDS or done == total:
             self._told = now
             seconds = now - self._began
             self._run.event("progress", step=self._node.name, done=done, total=total,
