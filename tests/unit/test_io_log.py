@@ -1,9 +1,15 @@
+import asyncio
+import errno
 import os
 import struct
+import subprocess
+import sys
+import time
 
 import pytest
 
 from scalediff.core.errors import RunStateError
+from scalediff.io import log_files, syncing
 from scalediff.io.log import KeyedLog
 
 
@@ -85,3 +91,234 @@ def test_the_index_record_is_44_bytes_as_documented(tmp_path):
     path = filled(tmp_path / "a", 3)
     assert path.with_suffix(".idx").stat().st_size == 3 * 44
     assert struct.calcsize("<16sQQIBxxxI") == 44
+
+
+def test_in_a_loop_records_are_written_once_a_turn(tmp_path):
+    log = KeyedLog(tmp_path / "a")
+    payload = (tmp_path / "a").with_suffix(".log")
+
+    async def main():
+        log.append("one", b"1")
+        log.append("two", b"22")
+        assert payload.stat().st_size == 0
+        assert (log.get("two"), "one" in log, len(log)) == ((0, b"22"), True, 2)
+        await asyncio.sleep(0)
+        assert payload.stat().st_size == 3
+        log.append("two", b"2", outcome=1)
+        assert log.get("two") == (1, b"2")
+
+    asyncio.run(main())
+    asyncio.run(main_again(log))
+    log.close()
+    again = KeyedLog(tmp_path / "a")
+    assert (again.get("one"), again.get("two"), again.get("three")) == (
+        (0, b"1"), (1, b"2"), (0, b"333")
+    )  # fmt: skip
+
+
+async def main_again(log):
+    """Another loop, after one that ended before it flushed."""
+    log.append("three", b"333")
+    await asyncio.sleep(0)
+
+
+def test_much_is_written_before_the_turn_ends(tmp_path):
+    log = KeyedLog(tmp_path / "a")
+
+    async def main():
+        for i in range(10):
+            log.append(str(i), bytes(300_000))
+        assert os.stat((tmp_path / "a").with_suffix(".log")).st_size >= 2_000_000
+        for i in range(1000):
+            log.append(f"small {i}", b"x")
+        assert os.stat((tmp_path / "a").with_suffix(".idx")).st_size >= 760 * 44
+
+    asyncio.run(main())
+    log.close()
+    assert len(KeyedLog(tmp_path / "a")) == 1010
+
+
+def full_after(monkeypatch, num_bytes):
+    """A disk that takes so many bytes more; give back what mends it."""
+    left = [num_bytes]
+    real = os.pwrite
+
+    def pwrite(handle, data, offset):
+        if left[0] <= 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written = real(handle, bytes(data)[: left[0]], offset)
+        left[0] -= written
+        return written
+
+    monkeypatch.setattr(os, "pwrite", pwrite)
+    return lambda: left.__setitem__(0, 1 << 40)
+
+
+def append_new(log, n):
+    for i in range(n):
+        log.append(f"new-{i}", b"12345678")
+
+
+@pytest.mark.parametrize("room", [0, 3, 8, 8 + 44, 8 + 50])
+def test_a_full_disk_is_told_and_nothing_is_misaligned(tmp_path, monkeypatch, room):
+    path = filled(tmp_path / "a", 2)
+    log = KeyedLog(path)
+    mend = full_after(monkeypatch, room)
+    with pytest.raises(OSError, match="No space"):
+        append_new(log, 3)
+    assert log.get("key-1") == (1, b"payload 1" * 2)
+    mend()
+    log.append("later", b"it fits now")
+    log.close()
+    again = KeyedLog(path)
+    assert again.get("later") == (0, b"it fits now")
+    assert all(again.get(f"new-{i}") in (None, (0, b"12345678")) for i in range(3))
+    assert again.get("new-0") == (0, b"12345678")  # what was taken is kept and written later
+
+
+def test_a_full_disk_at_the_end_of_a_turn_is_told_at_the_next_call(tmp_path, monkeypatch):
+    log = KeyedLog(tmp_path / "a")
+    mend = full_after(monkeypatch, 5)
+
+    async def main():
+        log.append("one", b"11111111")
+        await asyncio.sleep(0)
+        with pytest.raises(OSError, match="No space"):
+            log.append("two", b"2")
+        with pytest.raises(OSError, match="No space"):
+            log.flush()
+
+    asyncio.run(main())
+    with pytest.raises(OSError, match="No space"):
+        log.close()
+    mend()
+    again = KeyedLog(tmp_path / "a")
+    assert len(again) == 0
+    again.append("one", b"1")
+    assert again.get("one") == (0, b"1")
+
+
+def test_a_disk_that_cannot_keep_what_it_took_is_told(tmp_path, monkeypatch):
+    log = KeyedLog(tmp_path / "a")
+    monkeypatch.setattr(syncing, "WINDOW_RECORDS", 2)
+
+    def broken(handle):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fdatasync", broken)
+    with pytest.raises(OSError, match="Input/output"):
+        append_new(log, 9)
+    with pytest.raises(OSError, match="Input/output"):
+        log.close()
+
+
+def test_never_more_than_two_windows_wait_for_the_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr(syncing, "WINDOW_RECORDS", 4)
+    ahead, at_worst = [0], [0]
+    real = os.fdatasync
+
+    def slow(handle):
+        time.sleep(0.002)
+        real(handle)
+
+    monkeypatch.setattr(os, "fdatasync", slow)
+    log = KeyedLog(tmp_path / "a")
+    for i in range(60):
+        log.append(str(i), b"x")
+        ahead[0] = log._syncer._going[0] + log._syncer._behind[0]
+        at_worst[0] = max(at_worst[0], ahead[0])
+    assert 4 <= at_worst[0] <= 8
+    log.close()
+
+
+def test_attempts_are_written_and_synced_before_the_ledger_that_speaks_of_them(
+    tmp_path, monkeypatch
+):
+    store, told = KeyedLog(tmp_path / "store"), []
+    ledger = KeyedLog(tmp_path / "ledger", vouches_for=store)
+    names = {
+        handle: f"{name} {part}"
+        for name, log in (("store", store), ("ledger", ledger))
+        for handle, part in zip(log._files.handles, ("payload", "index"), strict=True)
+    }
+    real = os.pwrite
+
+    def pwrite(handle, data, offset):
+        told.append(f"write {names[handle]}")
+        return real(handle, data, offset)
+
+    monkeypatch.setattr(os, "pwrite", pwrite)
+    monkeypatch.setattr(os, "fdatasync", lambda handle: told.append(f"sync {names[handle]}"))
+
+    async def main():
+        ledger.append("unit 0", b"served")  # its flush comes first in the turn
+        store.append("attempt", b"text")
+        ledger.append("unit 1", b"speaks of the attempt")
+
+    asyncio.run(main())
+    ledger.close()
+    order = ["store payload", "store index", "ledger payload", "ledger index"]
+    assert told == [f"write {name}" for name in order] + [f"sync {name}" for name in order]
+    store.close()
+
+
+KILLED = """
+import asyncio, sys
+from pathlib import Path
+from scalediff.io.log import KeyedLog
+
+async def main():
+    store = KeyedLog(Path(sys.argv[1]) / "store")
+    ledger = KeyedLog(Path(sys.argv[1]) / "ledger", vouches_for=store)
+    for turn in range(10**9):
+        for i in range(turn % 40):
+            store.append(f"{turn}-{i}", b"%d" % i * (turn % 700))
+            ledger.append(f"{turn}-{i}", b"%d" % i)
+        await asyncio.sleep(0)
+        if turn % 50 == 0:
+            print(turn, flush=True)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_a_kill_costs_at_most_one_turn(tmp_path, number):
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    for _ in range(3 + number):
+        told = int(process.stdout.readline())
+    time.sleep(0.003 * number)
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    store, ledger = KeyedLog(tmp_path / "store"), KeyedLog(tmp_path / "ledger")
+    for turn in range(told):  # the turn that was told may be the one under way
+        for i in range(turn % 40):
+            assert store.get(f"{turn}-{i}") == (0, b"%d" % i * (turn % 700))
+            assert ledger.get(f"{turn}-{i}") == (0, b"%d" % i)
+    assert len(ledger) <= len(store)
+    store.close()
+    ledger.close()
+
+
+def test_payloads_that_somebody_cut_deep_are_followed(tmp_path, monkeypatch):
+    monkeypatch.setattr(log_files, "WINDOW_RECORDS", 2)
+    path = filled(tmp_path / "a", 40)
+    os.truncate(path.with_suffix(".log"), 9 * (1 + 2 + 3) + 5)
+    log = KeyedLog(path)
+    assert len(log) == 3
+    assert log.get("key-2") == (2, b"payload 2" * 3)
+
+
+def test_repeated_and_many_keys_survive_a_merge(tmp_path, monkeypatch):
+    monkeypatch.setattr("scalediff.io.log.MERGE_FROM", 10)
+    log = KeyedLog(tmp_path / "a")
+    for i in range(100):
+        log.append(f"key-{i % 37}", b"%d" % i)
+    assert len(log) == 37
+    log.close()
+    log = KeyedLog(tmp_path / "a")
+    assert [log.get(f"key-{i}")[1] for i in (0, 25, 26, 36)] == [b"74", b"99", b"63", b"73"]
+    assert len(log) == 37

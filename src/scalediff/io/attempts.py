@@ -15,20 +15,24 @@ from scalediff.io.log import KeyedLog
 
 
 class AttemptStore:
-    """Durable records by key, in ``FOLDER/attempts.log`` and ``.idx``."""
+    """Durable records by key, in ``FOLDER/attempts.log`` and ``.idx``.
+
+    Attributes:
+        log: What they are kept in; a ledger whose outcomes speak of attempts is written after it.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self._log = KeyedLog(folder / "attempts")
+        self.log = KeyedLog(folder / "attempts")
 
     def __len__(self) -> int:
-        return len(self._log)
+        return len(self.log)
 
     def __contains__(self, key: str) -> bool:
-        return key in self._log
+        return key in self.log
 
     def get(self, key: str) -> dict[str, Any] | None:
         """The record of a key, or None where it was never paid for."""
-        found = self._log.get(key)
+        found = self.log.get(key)
         if found is None:
             return None
         record: dict[str, Any] = orjson.loads(found[1])
@@ -36,12 +40,12 @@ class AttemptStore:
 
     def put(self, key: str, record: dict[str, Any]) -> None:
         """Keep a record."""
-        self._log.append(key, orjson.dumps(record))
+        self.log.append(key, orjson.dumps(record))
 
     def sync(self) -> None:
         """Have everything on the disk."""
-        self._log.sync()
+        self.log.sync()
 
     def close(self) -> None:
         """Sync and close."""
-        self._log.close()
+        self.log.close()

@@ -7,6 +7,7 @@ from pathlib import Path
 import orjson
 
 from scalediff.core.records import Drop, Row
+from scalediff.io.attempts import AttemptStore
 from scalediff.io.log import KeyedLog
 
 _ROW, _DROP = 0, 1
@@ -15,14 +16,18 @@ _ROW, _DROP = 0, 1
 class Ledger:
     """Outcomes of a step's units (a row, or one sample of it), durable as they finish.
 
+    Args:
+        path: Path without suffix.
+        attempts: The store that the outcomes speak of, which is always written before them.
+
     Example:
         with Ledger(folder / "ledger") as ledger:
             ledger.write("row-1#0", {"answer": "4"})
             ledger.read("row-1#0")
     """
 
-    def __init__(self, path: Path) -> None:
-        self._log = KeyedLog(path)
+    def __init__(self, path: Path, attempts: AttemptStore | None = None) -> None:
+        self._log = KeyedLog(path, attempts.log if attempts is not None else None)
 
     def __enter__(self) -> Ledger:
         return self
@@ -52,6 +57,10 @@ class Ledger:
         outcome, payload = found
         value = orjson.loads(payload)
         return Drop(**value) if outcome == _DROP else value
+
+    def flush(self) -> None:
+        """Hand everything to the operating system; raises what went wrong since the last call."""
+        self._log.flush()
 
     def close(self) -> None:
         """Sync and close."""

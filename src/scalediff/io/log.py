@@ -1,34 +1,30 @@
 """An append-only log of payloads with a fixed-width index: ledgers and attempts stand on it.
 
-Two files side by side. ``NAME.log`` holds payloads one after another; ``NAME.idx`` holds a record
-of 44 bytes for each: key (16 bytes of SHA-256), ordinal, offset, length, outcome, CRC-32 of the
-payload. The payload is written first, so an index record never points at less than was written.
-Opening reads the index alone: a torn last record, a record that points past the end of the
-payloads, or (after a power cut) one of the last records whose payload does not match its CRC, ends
-the log there, and both files are cut to that point.
+Two files side by side (``log_files.py``): payloads one after another, and an index that is small
+enough to be read at open. Opening reads the index alone: a torn last record, a record that points
+past the end of the payloads, or (after a power cut) one of the last records whose payload does not
+match its CRC, ends the log there, and both files are cut to that point.
 
-Durability: every record reaches the operating system when ``append`` returns, so ``kill -9`` loses
-nothing; the disk is told (``fdatasync``) every 256 records or every second, so a power cut loses at
-most that much, all of it owed again.
+Durability: what is appended reaches the operating system at the end of the running event loop's
+turn, or at once where no loop runs, so ``kill -9`` loses at most the answers that came in during
+one turn. The disk is told (``syncing.py``) every 1024 records, 16 MB or second, from another
+thread, so a power cut loses at most twice as much. All that is lost is owed again.
 """
 
 from __future__ import annotations
 
-import fcntl
+import asyncio
 import hashlib
-import os
-import struct
-import time
-import zlib
+import threading
+from contextlib import suppress
 from pathlib import Path
 
-from scalediff.core.errors import RunStateError
+from scalediff.io.key_index import MERGE_FROM, KeyIndex
+from scalediff.io.log_files import Entry, LogFiles
+from scalediff.io.syncing import Syncer
 
-_RECORD = struct.Struct("<16sQQIBxxxI")
-_SYNC_RECORDS = 256
-_SYNC_SECONDS = 1.0
-_CHECKED_TAIL = 2 * _SYNC_RECORDS
-"""How many of the last records have their payload checked at open: what a power cut can hurt."""
+_BATCH_RECORDS = 256
+_BATCH_BYTES = 1 << 20
 
 
 def _short(key: str) -> bytes:
@@ -38,78 +34,58 @@ def _short(key: str) -> bytes:
 class KeyedLog:
     """A durable mapping of string keys to payloads; a later append of a key replaces the earlier.
 
+    Threads may read while one appends. An append that the disk has no room for raises ``OSError``
+    there or, where it failed at the end of a turn, at the next call; what was written before stays
+    whole, and what was not is kept and tried again at the next call.
+
     Args:
         path: Path without suffix; ``.log`` and ``.idx`` are added.
+        vouches_for: A log whose records this one's speak of: it is written and synced before this
+            one, so that no record on the disk speaks of one that is not.
 
     Raises:
         RunStateError: Another process has it open.
     """
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._path = path
-        flags = os.O_RDWR | os.O_CREAT
-        self._index = os.open(path.with_suffix(".idx"), flags, 0o644)
-        try:
-            fcntl.flock(self._index, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(self._index)
-            raise RunStateError(
-                f"{path.parent} is in use by another scalediff process; wait for it to end or "
-                "give this run another --out"
-            ) from None
-        self._payload = os.open(path.with_suffix(".log"), flags, 0o644)
-        self._entries: dict[bytes, tuple[int, int, int, int]] = {}
-        self._unsynced = 0
-        self._synced_at = time.monotonic()
-        self._size = self._recover()
+    def __init__(self, path: Path, vouches_for: KeyedLog | None = None) -> None:
+        self._files = LogFiles(path)
+        self._vouches_for = vouches_for
+        first = vouches_for._syncer if vouches_for is not None else None
+        self._syncer: Syncer = Syncer(self._files.handles, first)
+        self._lock = threading.RLock()
+        self._buffer: list[Entry] = []
+        self._buffered = 0
+        self._flushes_on: asyncio.AbstractEventLoop | None = None
+        self._failed = self._closed = False
+        self._numbers = KeyIndex(self._key_at)
+        if self._files.num_records:
+            self._numbers.load(self._files.prefixes())
 
-    def _recover(self) -> int:
-        """Read the index, cut what is torn, and return the size of the payload file."""
-        payload_size = os.fstat(self._payload).st_size
-        raw = self._read_index()
-        count = len(raw) // _RECORD.size
-        records = list(_RECORD.iter_unpack(raw[: count * _RECORD.size]))
-        good = 0
-        end = 0
-        for key, ordinal, offset, length, outcome, crc in records:
-            if offset != end or offset + length > payload_size:
-                break
-            if good >= count - _CHECKED_TAIL:
-                data = os.pread(self._payload, length, offset)
-                if zlib.crc32(data) != crc:
-                    break
-            self._entries[key] = (ordinal, offset, length, outcome)
-            end = offset + length
-            good += 1
-        if good * _RECORD.size != len(raw):
-            os.ftruncate(self._index, good * _RECORD.size)
-        if end != payload_size:
-            os.ftruncate(self._payload, end)
-        os.lseek(self._index, 0, os.SEEK_END)
-        os.lseek(self._payload, 0, os.SEEK_END)
-        return end
-
-    def _read_index(self) -> bytes:
-        size = os.fstat(self._index).st_size
-        chunks = []
-        offset = 0
-        while offset < size:
-            chunk = os.pread(self._index, min(size - offset, 1 << 24), offset)
-            if not chunk:
-                break
-            chunks.append(chunk)
-            offset += len(chunk)
-        return b"".join(chunks)
+    def _key_at(self, number: int) -> bytes:
+        ahead = number - self._files.num_records
+        return self._buffer[ahead].key if ahead >= 0 else self._files.key(number)
 
     def __len__(self) -> int:
-        return len(self._entries)
+        with self._lock:
+            return len(self._numbers)
 
     def __contains__(self, key: str) -> bool:
-        return _short(key) in self._entries
+        with self._lock:
+            return self._numbers.find(_short(key)) is not None
+
+    def get(self, key: str) -> tuple[int, bytes] | None:
+        """Outcome and payload of a key, or None."""
+        with self._lock:
+            number = self._numbers.find(_short(key))
+            if number is None:
+                return None
+            ahead = number - self._files.num_records
+            if ahead >= 0:
+                return self._buffer[ahead].outcome, self._buffer[ahead].payload
+            return self._files.read(number)
 
     def append(self, key: str, payload: bytes, *, outcome: int = 0, ordinal: int = 0) -> None:
-        """Write one record.
+        """Take one record; it is written by the end of the loop's turn.
 
         Args:
             key: What it is found by.
@@ -118,59 +94,71 @@ class KeyedLog:
             ordinal: Position among the inputs, for people who read the index.
 
         Raises:
-            OSError: The disk is full or read-only; what was written before stays whole.
+            OSError: The disk is full or read-only.
         """
-        short = _short(key)
-        record = _RECORD.pack(
-            short, ordinal, self._size, len(payload), outcome, zlib.crc32(payload)
-        )
+        entry = Entry(_short(key), ordinal, outcome, payload)
+        with self._lock:
+            if self._failed or self._buffered + len(payload) > _BATCH_BYTES:
+                self.flush()
+            self._numbers.add(entry.key, self._files.num_records + len(self._buffer))
+            self._buffer.append(entry)
+            self._buffered += len(payload)
+            if len(self._buffer) >= _BATCH_RECORDS or self._buffered >= _BATCH_BYTES:
+                self.flush()
+            else:
+                self._flush_soon()
+
+    def _flush_soon(self) -> None:
         try:
-            _write_all(self._payload, payload)
-            _write_all(self._index, record)
-        except OSError:
-            self._cut_back()
-            raise
-        self._entries[short] = (ordinal, self._size, len(payload), outcome)
-        self._size += len(payload)
-        self._unsynced += 1
-        now = time.monotonic()
-        if self._unsynced >= _SYNC_RECORDS or now - self._synced_at > _SYNC_SECONDS:
-            self.sync()
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self.flush()
+            return
+        if self._flushes_on is not loop:
+            self._flushes_on = loop
+            loop.call_soon(self._flush_late)
 
-    def _cut_back(self) -> None:
-        """Undo a half-written record, so that later appends stay aligned."""
-        os.ftruncate(self._payload, self._size)
-        os.lseek(self._payload, 0, os.SEEK_END)
-        whole = os.fstat(self._index).st_size // _RECORD.size * _RECORD.size
-        os.ftruncate(self._index, whole)
-        os.lseek(self._index, 0, os.SEEK_END)
+    def _flush_late(self) -> None:
+        """At the end of a turn there is nobody to raise to: the next call does."""
+        self._flushes_on = None
+        with suppress(OSError):
+            self.flush()
 
-    def get(self, key: str) -> tuple[int, bytes] | None:
-        """Outcome and payload of a key, or None."""
-        entry = self._entries.get(_short(key))
-        if entry is None:
-            return None
-        _, offset, length, outcome = entry
-        return outcome, os.pread(self._payload, length, offset)
+    def flush(self) -> None:
+        """Hand everything to the operating system.
+
+        Raises:
+            OSError: The disk is full or read-only, or did not keep what it was given before.
+        """
+        with self._lock:
+            if self._closed:
+                return
+            self._failed = True
+            if self._vouches_for is not None:
+                self._vouches_for.flush()
+            num_records, num_bytes = len(self._buffer), self._buffered
+            self._syncer.make_room(num_records, num_bytes)
+            if num_records:
+                self._files.write(self._buffer)
+                self._buffer, self._buffered = [], 0
+                self._syncer.wrote(num_records, num_bytes)
+                if self._numbers.num_new >= MERGE_FROM:
+                    self._numbers.merge()
+            self._failed = False
 
     def sync(self) -> None:
-        """Tell the disk; payloads before the index that points at them."""
-        if self._unsynced:
-            os.fdatasync(self._payload)
-            os.fdatasync(self._index)
-        self._unsynced = 0
-        self._synced_at = time.monotonic()
+        """Have everything on the disk; payloads before the index that points at them."""
+        with self._lock:
+            self.flush()
+            self._syncer.finish()
 
     def close(self) -> None:
-        """Sync and give back the files."""
-        if self._payload >= 0:
+        """Sync and give back the files, also where that fails."""
+        if self._closed:
+            return
+        try:
             self.sync()
-            os.close(self._payload)
-            os.close(self._index)
-            self._payload = self._index = -1
-
-
-def _write_all(handle: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(handle, view) :]
+        finally:
+            self._closed = True
+            self._syncer.close()
+            self._files.close()
