@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import signal
 import sys
@@ -28,7 +29,10 @@ app.add_typer(train_app, name="train")
 In = Annotated[list[str], typer.Argument(help="Files, folders, patterns or hf://ID.")]
 Out = Annotated[Path, typer.Option("-o", "--out", help="Where the result goes.")]
 Model = Annotated[
-    str, typer.Option("--model", help="Folder, Hugging Face id, nano:NAME, smol, or URL#NAME.")
+    list[str],
+    typer.Option(
+        "--model", help="Folder, Hugging Face id, nano:NAME, smol, or URL#NAME (URLs: repeatable)."
+    ),
 ]
 Domain = Annotated[str, typer.Option(help="What problems and right answers are.")]
 Seed = Annotated[int, typer.Option(help="Sampling seed.", min=0, max=2**63 - 1)]
@@ -39,6 +43,16 @@ Strict = Annotated[bool, typer.Option(help="A row that cannot be read is an erro
 Problem = Annotated[str | None, typer.Option("--problem-column", help="Column of the problem.")]
 Response = Annotated[str | None, typer.Option("--response-column", help="Column of the response.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Leave paid work behind without asking.")]
+Budget = Annotated[
+    list[str],
+    typer.Option("--budget", help="Of all goes: 2M (tokens), 3h, 90min or $20; repeatable."),
+]
+Deadline = Annotated[
+    str | None, typer.Option("--deadline", help="Stop in good order at +2h, 18:00 or a date.")
+]
+Pilot = Annotated[
+    int | None, typer.Option("--pilot", min=1, help="Run on so many rows and forecast the whole.")
+]
 Engine = Annotated[
     list[str], typer.Option("--engine", help="Engine settings, NAME=VALUE (slots, precision).")
 ]
@@ -61,13 +75,40 @@ def run(
     until: Annotated[str | None, typer.Option(help="Stop after this step.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
     cache: Annotated[Path | None, typer.Option(help="An attempt store to share.")] = None,
+    pilot: Pilot = None,
+    budget: Budget = [],  # noqa: B006
+    deadline: Deadline = None,
     yes: Yes = False,
 ) -> None:
     """Run a recipe, the whole line; run it again to resume."""
     from scalediff.line import run_recipe
 
-    ask = confirm(yes)
-    run_recipe(recipe, out, overrides, until=until, dry_run=dry_run, cache=cache, confirm=ask)
+    run_recipe(
+        recipe,
+        out,
+        overrides,
+        until=until,
+        dry_run=dry_run,
+        cache=cache,
+        confirm=confirm(yes),
+        budget=budget,
+        deadline=deadline,
+        pilot=pilot,
+    )
+
+
+@app.command()
+def finish(
+    run_directory: Annotated[Path, typer.Argument(help="A run directory, or OUT.run.")],
+    until: Annotated[str | None, typer.Option(help="Stop after this step.")] = None,
+    budget: Budget = [],  # noqa: B006
+    deadline: Deadline = None,
+    yes: Yes = False,
+) -> None:
+    """Seal what is there of a run that was stopped, and go on down the line to a dataset."""
+    from scalediff.line import finish_run
+
+    finish_run(run_directory, confirm(yes), until=until, budget=budget, deadline=deadline)
 
 
 @app.command()
@@ -111,6 +152,9 @@ def identify(
     engine: Engine = [],  # noqa: B006
     strict: Strict = False,
     problem_column: Problem = None,
+    pilot: Pilot = None,
+    budget: Budget = [],  # noqa: B006
+    deadline: Deadline = None,
     yes: Yes = False,
 ) -> None:
     """Tell difficult problems from simple ones: one forward pass a problem."""
@@ -163,6 +207,9 @@ def generate(
     seed: Seed = 1,
     overrides: Set = [],  # noqa: B006
     engine: Engine = [],  # noqa: B006
+    pilot: Pilot = None,
+    budget: Budget = [],  # noqa: B006
+    deadline: Deadline = None,
     yes: Yes = False,
 ) -> None:
     """New problems from the bare user turn."""
@@ -199,6 +246,9 @@ def distill(
     engine: Engine = [],  # noqa: B006
     strict: Strict = False,
     problem_column: Problem = None,
+    pilot: Pilot = None,
+    budget: Budget = [],  # noqa: B006
+    deadline: Deadline = None,
     yes: Yes = False,
 ) -> None:
     """Thinking attempts of a teacher."""
@@ -220,6 +270,9 @@ def filter_(
     strict: Strict = False,
     problem_column: Problem = None,
     response_column: Response = None,
+    pilot: Pilot = None,
+    budget: Budget = [],  # noqa: B006
+    deadline: Deadline = None,
     yes: Yes = False,
     explain: Annotated[
         bool, typer.Option("--explain", help="Only say what each threshold would drop.")
@@ -268,6 +321,8 @@ def evaluate(
     seed: Seed = 1,
     overrides: Set = [],  # noqa: B006
     engine: Engine = [],  # noqa: B006
+    budget: Budget = [],  # noqa: B006
+    deadline: Deadline = None,
     yes: Yes = False,
 ) -> None:
     """Mean score over samples (avg@k) with 95 % confidence intervals."""
@@ -304,7 +359,7 @@ def _command(
     stage: str,
     inputs: list[str],
     out: Path,
-    model: str | None,
+    model: list[str] | None,
     settings: dict[str, Any],
     values: dict[str, Any],
 ) -> Any:
@@ -323,12 +378,13 @@ def _command_of(
     stage: str,
     inputs: list[str],
     out: Path,
-    model: str | None,
+    model: list[str] | None,
     settings: dict[str, Any],
     values: dict[str, Any],
 ) -> Any:
     """What a command with its options as given means."""
     from scalediff.commands import Command
+    from scalediff.engines.urls import join_urls
 
     # the filter without a student leaves the student's part out: null says so
     kept = {n: value for n, value in settings.items() if value is not None or n == "student"}
@@ -342,7 +398,7 @@ def _command_of(
         stage=stage,
         inputs=inputs,
         out=out,
-        model=model,
+        model=join_urls(model) if model else None,
         settings=kept,
         sources=reading,
         against=values.get("against") or (),
@@ -350,6 +406,9 @@ def _command_of(
         seed=values["seed"],
         overrides=values.get("overrides") or (),
         engine=_pairs(values.get("engine") or []),
+        budget=values.get("budget") or (),
+        deadline=values.get("deadline"),
+        pilot=values.get("pilot"),
     )
 
 
@@ -383,6 +442,8 @@ def main() -> None:
     failure: type[Exception] = next(
         c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException"
     )
+    # rows come and go by the thousand and leave no circles behind: look for those less often
+    gc.set_threshold(20_000, 20, 50)
     # a shell starts background jobs with SIGINT ignored, and then SIGTERM would be as well
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
@@ -421,7 +482,9 @@ def _of_the_system(error: OSError) -> tuple[str, int]:
 
 
 def _fail(message: str, status: int) -> None:
-    print(f"scalediff: {message}", file=sys.stderr)
+    from scalediff.core.secrets import mask
+
+    print(f"scalediff: {mask(message)}", file=sys.stderr)
     sys.exit(status)
 
 

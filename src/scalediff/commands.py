@@ -14,11 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from scalediff.core.errors import InputError, RecipeError, RunStateError
 from scalediff.core.records import Row
+from scalediff.core.secrets import mask
+from scalediff.forecast import ask_if_absurd, forecast, pilot_overrides
 from scalediff.io.exports import write_jsonl
 from scalediff.io.files import read_jsonl_plain
 from scalediff.io.run import Run, read_json
+from scalediff.limits import limits_of
 from scalediff.pipeline import Pipeline
 from scalediff.recipe import Recipe, build
 from scalediff.report.lines import lines_of
@@ -47,6 +52,9 @@ class Command:
         models: Further models by role.
         overrides: ``--set`` values, given to the step.
         engine: Engine settings.
+        budget: What it may spend (``2M``, ``3h``).
+        deadline: When it has to stop.
+        pilot: Rows of a pilot; None runs the whole.
     """
 
     name: str
@@ -62,9 +70,12 @@ class Command:
     models: Mapping[str, str] | None = None
     overrides: Sequence[str] = ()
     engine: Mapping[str, Any] | None = None
+    budget: Sequence[str] = ()
+    deadline: str | None = None
+    pilot: int | None = None
 
-    def recipe(self) -> Recipe:
-        """The recipe of one step (and of reading its files)."""
+    def recipe(self, more: Sequence[str] = ()) -> Recipe:
+        """The recipe of one step (and of reading its files), with further overrides."""
         steps: dict[str, Any] = {}
         inputs = []
         if self.inputs:
@@ -90,7 +101,7 @@ class Command:
         for text in self.overrides:
             if "=" not in text:
                 raise RecipeError(f"--set {text!r}: write it as name=value")
-        overrides = [f"steps.{name}.settings.{text}" for text in self.overrides]
+        overrides = [*(f"steps.{name}.settings.{text}" for text in self.overrides), *more]
         return build(values, f"scalediff {self.name}", overrides)
 
     @property
@@ -107,26 +118,42 @@ def run_command(
     Raises:
         RunStateError: OUT exists and is not this command's.
     """
-    recipe = command.recipe()
+    full = recipe = command.recipe()
+    if command.pilot is not None:
+        recipe = command.recipe(pilot_overrides(full, command.pilot))
+    limits = limits_of(recipe.file.budget, command.budget, command.deadline)
+    ask_if_absurd(recipe, confirm)
     run = _open(command)
-    run.update_manifest(order=[*recipe.nodes])
+    run.update_manifest(order=[*recipe.nodes], aliases=recipe.aliases)
+    text = yaml.safe_dump(recipe.resolved(), sort_keys=False, allow_unicode=True)
+    (run.path / "recipe.yaml").write_text(mask(text), encoding="utf-8")
     parts: dict[str, list[str]] = {}
     for name in recipe.nodes:
         parts.setdefault(name.split(".")[0], []).append(name)
     watcher = Console([*parts.items()], lines_of(run))
-    pipeline = Pipeline(recipe, run, watcher, workers=os.cpu_count() or 1)
+    pipeline = Pipeline(recipe, run, watcher, workers=os.cpu_count() or 1, limits=limits)
     with run.locked():
         worked = pipeline.execute(pipeline.plan(), confirm)
         watcher.flush()
-        last = recipe.find(command.step)
-        _export_companions(run, recipe, command.out)
-        if command.out.suffix == ".jsonl":
-            _export_rows(run, last, command.out, shape)
-        else:
-            _export_folder(run, last, command.out)
-    if not worked:
+        export(run, recipe, command.out, shape)
+    if command.pilot is not None:
+        print(forecast(run, recipe, full).text(recipe.file.currency, str(command.out)))
+    elif not worked:
         watcher.say(f"nothing to do: {command.out} is as {command.out}.run has it")
     return run
+
+
+def export(
+    run: Run, recipe: Recipe, out: Path, shape: Callable[[Row], Row] = lambda row: row
+) -> None:
+    """Write what a command's run made to OUT, and its companions beside it."""
+    name = str(run.manifest["command"]).replace(" ", "_")
+    last = recipe.find(name)
+    _export_companions(run, recipe, out)
+    if out.suffix == ".jsonl":
+        _export_rows(run, last, out, shape)
+    else:
+        _export_folder(run, last, out)
 
 
 def _open(command: Command) -> Run:

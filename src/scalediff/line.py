@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,17 @@ from typing import Any
 import yaml
 
 from scalediff import __version__
+from scalediff.commands import export
 from scalediff.core.errors import RunStateError
+from scalediff.core.secrets import mask
 from scalediff.domains import open_domain
+from scalediff.forecast import ask_if_absurd, forecast, pilot_overrides
 from scalediff.io.run import Run, write_json
+from scalediff.limits import Limits, limits_of
 from scalediff.pipeline import Pipeline
 from scalediff.planning import Plan, Planner
-from scalediff.recipe import Recipe, find_recipe, load
+from scalediff.recipe import Recipe, find_recipe, load, load_resolved
+from scalediff.report.lines import lines_of
 from scalediff.watch import Console
 
 LABORATORY = (
@@ -36,40 +42,107 @@ def run_recipe(
     dry_run: bool,
     cache: Path | None,
     confirm: Callable[[str], bool],
+    budget: Sequence[str] = (),
+    deadline: str | None = None,
+    pilot: int | None = None,
 ) -> None:
     """Run a recipe (or say what would be done), then write its summary and report."""
     path = find_recipe(name)
-    recipe = load(path, overrides).until(until)
+    full = load(path, overrides)
+    recipe = full.until(until)
+    if pilot is not None:
+        recipe = load(path, [*overrides, *pilot_overrides(full, pilot)]).until(_dataset_step(full))
     folder = out if out is not None else Path("runs") / recipe.file.name
     if dry_run:
         _explain_only(recipe, folder)
         return
+    limits = limits_of(recipe.file.budget, budget, deadline)
     run = Run(folder, cache=cache)
     with run.locked():
         _claim(run, recipe)
         if recipe.file.domain == "nano":
             _say(LABORATORY)
         arguments = [name, *(f"--set {text}" for text in overrides)]
-        worked = _execute(recipe, run, arguments, confirm)
-        _links(run)
-        headline = write_report(folder, run)
+        try:
+            worked = _execute(recipe, run, arguments, confirm, limits)
+            _links(run)
+        finally:
+            headline = _report_so_far(folder, run)
+        if pilot is not None:
+            print(forecast(run, recipe, full).text(full.file.currency, str(folder)))
     run.close()
-    if worked:
+    if worked and pilot is None:
         print(headline)
-    else:
+    elif pilot is None:
         _say(f"nothing to do: every step is done; the report is {folder / 'report.html'}")
 
 
+def finish_run(
+    folder: Path,
+    confirm: Callable[[str], bool],
+    *,
+    until: str | None = None,
+    budget: Sequence[str] = (),
+    deadline: str | None = None,
+) -> None:
+    """Seal what is there of the steps that were begun, and go on down the line to a dataset."""
+    run = Run(folder, create=False)
+    place = folder / "recipe.yaml"
+    if not place.exists():
+        raise RunStateError(f"{folder} holds no recipe.yaml: nothing was begun here to be finished")
+    full = load_resolved(place, run.manifest.get("aliases", {}))
+    recipe = full.until(until or _dataset_step(full))
+    command = run.manifest.get("command")
+    with run.locked():
+        console = Console([(name, [name]) for name in recipe.nodes], lines_of(run))
+        limits = limits_of(recipe.file.budget, budget, deadline)
+        pipeline = Pipeline(
+            recipe, run, console, workers=os.cpu_count() or 1, limits=limits, finish=True
+        )
+        try:
+            pipeline.execute(pipeline.plan(), confirm)
+        finally:
+            console.flush()
+        _links(run)
+        if command is not None:
+            export(run, recipe, folder.with_name(folder.name.removesuffix(".run")))
+            _say(f"finished: {folder.with_name(folder.name.removesuffix('.run'))}")
+        else:
+            print(write_report(folder, run))
+            _say("the same command as before goes on with what was left unfinished")
+    run.close()
+
+
+def _dataset_step(recipe: Recipe) -> str | None:
+    """The step that makes the dataset, where there is one."""
+    made = [n for n, node in recipe.nodes.items() if node.stage.name == "assemble"]
+    return made[0] if made else None
+
+
+def _report_so_far(folder: Path, run: Run) -> str:
+    """The report, also of a run that was stopped; what went wrong before is not hidden by it."""
+    if sys.exc_info()[0] is None:
+        return write_report(folder, run)
+    with suppress(Exception):
+        write_report(folder, run)
+    return ""
+
+
 def _execute(
-    recipe: Recipe, run: Run, arguments: list[str], confirm: Callable[[str], bool]
+    recipe: Recipe,
+    run: Run,
+    arguments: list[str],
+    confirm: Callable[[str], bool],
+    limits: Limits,
 ) -> bool:
     """Run what is not done, told on the terminal; False where nothing had to be done."""
     from scalediff.report.facts import groups_of
-    from scalediff.report.lines import lines_of
 
     console = Console(groups_of(recipe), lines_of(run))
-    pipeline = Pipeline(recipe, run, console, workers=os.cpu_count() or 1)
+    pipeline = Pipeline(recipe, run, console, workers=os.cpu_count() or 1, limits=limits)
     plans = pipeline.plan()
+    if not all(plan.state == "done" for plan in plans):
+        ask_if_absurd(recipe, confirm)
     _keep_recipe(run, recipe, arguments)
     _say_plan(plans)
     try:
@@ -109,13 +182,14 @@ def _claim(run: Run, recipe: Recipe) -> None:
 def _keep_recipe(run: Run, recipe: Recipe, command: list[str]) -> None:
     """``recipe.yaml``, resolved in full with origins, and what ran it."""
     text = yaml.safe_dump(recipe.resolved(), sort_keys=False, allow_unicode=True)
-    (run.path / "recipe.yaml").write_text(text, encoding="utf-8")
+    (run.path / "recipe.yaml").write_text(mask(text), encoding="utf-8")
     run.update_manifest(
         recipe=recipe.file.name,
         domain=recipe.file.domain,
         order=[*recipe.nodes],
         aliases=recipe.aliases,
         compare=recipe.file.report,
+        currency=recipe.file.currency,
         arguments=command,
         versions=versions(),
         started=run.manifest["created"],
@@ -174,7 +248,7 @@ def _explain_only(recipe: Recipe, folder: Path) -> None:
             lines.append(f"    {setting} = {_value(told['value'])}  ({told['from']})")
     lines += _models(recipe)
     lines.append(f"run directory: {folder}{'' if exists else ' (new)'}, {_free(folder)} free")
-    print("\n".join(lines))
+    print(mask("\n".join(lines)))
 
 
 def _models(recipe: Recipe) -> list[str]:

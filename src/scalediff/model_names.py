@@ -18,10 +18,11 @@ from typing import Any
 from scalediff.core.engine import ModelSpec
 from scalediff.core.errors import PrerequisiteError, RecipeError
 from scalediff.engines.fingerprint import fingerprint_file, fingerprint_folder
+from scalediff.engines.urls import read_urls
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
-_LONGEST = 1024
+_LONGEST = 4096
 _FORMS = "a folder, a .gguf file, nano:NAME, smol, fake:SCRIPT, URL#NAME or a Hugging Face id"
 
 
@@ -45,7 +46,7 @@ def resolve(name: str) -> ModelSpec:
     if scheme == "fake":
         return _fake(name, rest)
     if name.startswith(("http://", "https://")):
-        return _url(name)
+        return read_urls(name)
     if name == "smol":
         return _smol(name)
     path = _path(name)
@@ -123,13 +124,6 @@ def _fake(name: str, script: str) -> ModelSpec:
     from scalediff.engines.fake import fingerprint_of
 
     return ModelSpec(name, "fake", script, fingerprint_of(script))
-
-
-def _url(name: str) -> ModelSpec:
-    location, _, served = name.partition("#")
-    if not served:
-        raise RecipeError(f"{name} names no served model; add it as {location}#NAME")
-    return ModelSpec(name, "url", location, served)
 
 
 def _smol(name: str) -> ModelSpec:

@@ -6,7 +6,6 @@ others (``side_by_side``): their work is done in processes of their own.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,15 +16,18 @@ from scalediff.core.domain import Domain
 from scalediff.core.engine import Engine
 from scalediff.core.errors import RunStateError, Stopped
 from scalediff.core.keys import digest
-from scalediff.core.records import Drop, Row
+from scalediff.core.records import Row
 from scalediff.core.stage import EXTENT, AsyncStage, Context, RowStage, SetStage
 from scalediff.domains import open_domain
-from scalediff.engines import EngineConfig, open_engine
+from scalediff.engines import EngineConfig
 from scalediff.engines.recording import RecordingEngine
 from scalediff.io.run import Run, StepFolder, StepTable
+from scalediff.keeper import Keeper
+from scalediff.limits import GO_ON, Limits, StepBrake, read_budget
 from scalediff.planning import Plan, Planner
 from scalediff.recipe import Node, Recipe
 from scalediff.runner import Result, run_async_stage, run_row_stage, run_set_stage, timed
+from scalediff.spending import Spending
 from scalediff.spread import spread_over
 from scalediff.training.job import Children
 
@@ -41,8 +43,10 @@ class Watcher(Protocol):
     def begin(self, plan: Plan) -> None:
         """A step starts, or is reused (``plan.state == "done"``)."""
 
-    def progress(self, step: str, done: int, total: int | None) -> None:
-        """Rows done so far."""
+    def progress(
+        self, step: str, done: int, total: int | None, spent: Mapping[str, float] | None = None
+    ) -> None:
+        """Rows done so far, and of a paying step what this go has cost (``Spending.live``)."""
 
     def end(self, plan: Plan, seal: Mapping[str, Any]) -> None:
         """A step is sealed."""
@@ -56,16 +60,32 @@ class Pipeline:
         run: Where.
         watcher: Who is told.
         workers: Processes for pure stages over many rows.
+        limits: What the run may cost and until when.
+        finish: Seal begun steps with what is there, and go on with that.
     """
 
-    def __init__(self, recipe: Recipe, run: Run, watcher: Watcher, workers: int = 2) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        run: Run,
+        watcher: Watcher,
+        workers: int = 2,
+        *,
+        limits: Limits | None = None,
+        finish: bool = False,
+    ) -> None:
         self.recipe = recipe
         self.run = run
         self._watcher = watcher
         self._workers = workers
         self._domain: Domain = open_domain(recipe.file.domain)
-        self._planner = Planner(recipe, run, self._domain)
+        self._planner = Planner(recipe, run, self._domain, finishing=finish)
+        self._finish_early = finish
+        self._spending = Spending(run, recipe)
+        self._limits = limits or Limits(read_budget(recipe.file.budget))
+        self._limits.spent = self._spending.totals
         self._children = Children()
+        self._keeper = Keeper(EngineConfig(**recipe.file.engine))
 
     def plan(self) -> list[Plan]:
         """What each step would do now; raises what stands in the way of a model."""
@@ -98,7 +118,8 @@ class Pipeline:
             raise Stopped("stopped in good order; run the same command again to go on") from None
         finally:
             self.run.event("stop")
-            asyncio.run(self._domain.close())
+            self._keeper.run(self._domain.close())
+            self._keeper.close()
 
     def _run_all(self, beside: Beside[Plan, Seal]) -> bool:
         """Run each step once what it needs is done."""
@@ -119,8 +140,11 @@ class Pipeline:
                 self._watcher.begin(plan)
                 done.add(node.name)
                 continue
+            self._may_begin(node)
             self._watcher.begin(plan)
             worked = True
+            if node.stage.apart:
+                self._keeper.close_engine()
             work = self._start(plan)
             if node.stage.apart and beside.most > 1:
                 beside.start(plan, work)
@@ -128,6 +152,13 @@ class Pipeline:
                 self._finish(plan, work())
                 done.add(node.name)
         return worked
+
+    def _may_begin(self, node: Node) -> None:
+        """Raise what stands in the way of spending more; free steps go on."""
+        if node.stage.pays or node.stage.apart:
+            reached = self._limits.reached()
+            if reached is not None:
+                raise Stopped(f"before step {node.name}: {reached}; {GO_ON}")
 
     def _finish(self, plan: Plan, seal: Seal) -> None:
         self.run.event("end", step=plan.node.name, **seal["counts"], seconds=seal["seconds"])
@@ -171,10 +202,14 @@ class Pipeline:
         def work() -> Seal:
             clock = timed()
             recorders: list[RecordingEngine] = []
+            if stage.pays:
+                self._spending.begin(node, recorders)
             try:
                 result = self._work(node, folder, tables, recorders)
             finally:
-                total = folder.spend({"seconds": clock(), **_spent(recorders)})
+                spent = {"seconds": clock(), **self._spending.of(node, recorders)}
+                total = folder.spend(spent)
+                self._spending.end(node, spent)
             if stage.pays:  # a seal outlives a power cut, and so has to what it vouches for
                 self.run.attempts.sync()
             seal = {
@@ -185,7 +220,7 @@ class Pipeline:
                 "counts": result.counts(),
                 "seconds": total.pop("seconds"),
                 "tokens": total,
-            }
+            } | ({"unfinished": result.num_unfinished} if result.num_unfinished else {})
             folder.finish(seal)
             if not stage.pays:
                 folder.forget_ledger()
@@ -222,7 +257,7 @@ class Pipeline:
             seed=self.recipe.file.seed,
             step=node.name,
             folder=folder.path,
-            progress=partial(self._watcher.progress, node.name),
+            progress=partial(self._tell, node),
             spread=spread_over(self._domain, self._workers),
         )
         if isinstance(stage, SetStage):
@@ -232,9 +267,24 @@ class Pipeline:
             return run_row_stage(stage, folder, tables[0], ctx)
         assert isinstance(stage, AsyncStage)
         source, num_rows = self._source(node, stage, tables)
+        paying = node.stage.pays
+        brake = StepBrake(node.name, self._limits, self.recipe.guards(node)) if paying else None
         return run_async_stage(
-            stage, folder, source, num_rows, ctx, self._is_whole, self._opener(node, recorders)
+            stage,
+            folder,
+            source,
+            num_rows,
+            ctx,
+            self.run.attempts,
+            self._opener(node, recorders),
+            self._keeper.run,
+            brake,
+            finish=self._finish_early and paying,
         )
+
+    def _tell(self, node: Node, done: int, total: int | None) -> None:
+        live = self._spending.live(done, total) if node.stage.pays else None
+        self._watcher.progress(node.name, done, total, live)
 
     @staticmethod
     def _source(
@@ -249,20 +299,11 @@ class Pipeline:
 
         return newborn, sum(1 for _ in stage.newborn())
 
-    def _is_whole(self, outcome: Row | Drop) -> bool:
-        """Whether the attempts a ledger speaks of are in the store (a power cut may part them)."""
-        if isinstance(outcome, Drop):
-            return True
-        ids = [a.get("attempt_id") for a in outcome.get("attempts", ())]
-        return all(i is None or i in self.run.attempts for i in ids)
-
     def _opener(self, node: Node, recorders: list[RecordingEngine]) -> Callable[[], Any]:
         async def open_for_step() -> Engine | None:
             if node.model is None:
                 return None
-            engine = await open_engine(
-                self._planner.model_of(node), EngineConfig(**self.recipe.file.engine)
-            )
+            engine = await self._keeper.engine(self._planner.model_of(node))
             self._note_prompt(node, engine)
             recorders.append(RecordingEngine(engine, self.run.attempts))
             return recorders[-1]
@@ -293,12 +334,3 @@ class Pipeline:
 
     def _table(self, name: str, *, texts: bool) -> StepTable:
         return StepTable(self.run, self._planner.folder(name), texts=texts)
-
-
-def _spent(recorders: list[RecordingEngine]) -> dict[str, float]:
-    """What was paid in one go at a step: requests sampled, served from the store, new tokens."""
-    return {
-        "sampled": sum(r.num_sampled for r in recorders),
-        "served": sum(r.num_served for r in recorders),
-        "new": sum(r.num_tokens for r in recorders),
-    }

@@ -51,12 +51,16 @@ class Planner:
         recipe: What is asked for.
         run: What is there.
         domain: The recipe's domain.
+        finishing: Whether a step that was sealed before all its rows were done counts as done.
     """
 
-    def __init__(self, recipe: Recipe, run: Run, domain: Domain) -> None:
+    def __init__(
+        self, recipe: Recipe, run: Run, domain: Domain, *, finishing: bool = False
+    ) -> None:
         self.recipe = recipe
         self._run = run
         self._domain = domain
+        self._finishing = finishing
         self._specs: dict[str, ModelSpec] = {}
         self._keys: dict[str, str | None] = {}
 
@@ -109,6 +113,9 @@ class Planner:
             return Plan(node, key, "wait", f"after {waits_for}")
         if seal["input"] != inputs:
             return Plan(node, key, "grow" if node.stage.pays else "again", "its input changed")
+        unfinished = seal.get("unfinished")
+        if unfinished and not self._finishing:
+            return Plan(node, key, "resume", f"{unfinished:,} were left unfinished")
         extent = node.stage.config.of_kind(EXTENT)
         if seal["extent"] != extent:
             changes = _changes(seal["extent"], extent)
@@ -163,6 +170,7 @@ class Planner:
             return None
         node = self.recipe.nodes[name]
         fresh = seal["extent"] == node.stage.config.of_kind(EXTENT)
+        fresh &= self._finishing or not seal.get("unfinished")
         return folder if fresh and seal["input"] == self.input_digest(node) else None
 
     def input_digest(self, node: Node) -> str | None:

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from scalediff.core.errors import RecipeError
 from scalediff.core.stage import Config, Stage
 from scalediff.engines import EngineConfig
+from scalediff.engines.urls import join_urls
+from scalediff.limits import DEFAULT_GUARDS, Guard, read_budget, read_guard
 from scalediff.presets import LINE, PLANS, Step, Steps, keep_out_evaluated, straight_line
 from scalediff.stages import STAGES, stage_class
 
@@ -41,6 +43,21 @@ class StepSpec(BaseModel):
     """The stage's settings."""
 
 
+class Price(BaseModel):
+    """What a model's tokens cost."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    prompt: float = Field(default=0.0, ge=0)
+    """A million tokens of prompts."""
+    sampled: float = Field(default=0.0, ge=0)
+    """A million sampled tokens."""
+
+    def of(self, num_prompt_tokens: float, num_tokens: float) -> float:
+        """The cost of so many tokens."""
+        return (self.prompt * num_prompt_tokens + self.sampled * num_tokens) / 1e6
+
+
 class RecipeFile(BaseModel):
     """A recipe as written."""
 
@@ -55,7 +72,8 @@ class RecipeFile(BaseModel):
     seed: int = Field(default=1, ge=0, lt=2**63)
     """Sampling seed: every sample's own seed is hashed from it, the role, the row and the index."""
     models: dict[str, str] = {}
-    """Role → model: ``identifier``, ``generator``, ``teacher``, ``student``."""
+    """Role → model: ``identifier``, ``generator``, ``teacher``, ``student``; a list of URLs is one
+    model that several servers serve."""
     engine: dict[str, Any] = {}
     """Engine settings (slots, threads, precision); they never change what is asked."""
     side_by_side: int = Field(default=1, ge=1)
@@ -65,6 +83,30 @@ class RecipeFile(BaseModel):
     """Settings of the straight line's steps; absent: no line, only ``steps``."""
     steps: dict[str, StepSpec] = {}
     """Further steps: arms, controls, or a whole graph of one's own."""
+
+    @field_validator("budget", mode="before")
+    @classmethod
+    def _listed(cls, budget: Any) -> Any:
+        """One budget as a list of one."""
+        return [str(b) for b in budget] if isinstance(budget, list) else [str(budget)]
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _joined(cls, models: Any) -> Any:
+        """Several URLs of one model as one name."""
+        if not isinstance(models, dict):
+            return models
+        return {r: join_urls(m) if isinstance(m, list) else m for r, m in models.items()}
+
+    prices: dict[str, Price] = {}
+    """Role or model name → what a million tokens cost; the report then speaks of money."""
+    currency: str = "$"
+    """Unit of the prices."""
+    budget: list[str] = []
+    """What the run may spend in all: tokens (``2M``), time (``3h``), money (``$20``)."""
+    stop_if: dict[str, list[str]] = {}
+    """Step (or plan) → guards such as ``truncated > 0.4 after 500``, which end a run that pays for
+    nothing; an empty list switches the shipped ones off."""
     report: dict[Literal["scaled", "baseline", "control"], str] = {}
     """Evaluations that the report compares, by what they are of: ``scaled`` (the student of sources
     and kept rows), ``baseline`` (of the sources alone), ``control`` (of as many steps)."""
@@ -124,6 +166,20 @@ class Recipe:
                 wanted.update(node.needs)
         return replace(self, nodes={n: s for n, s in self.nodes.items() if n in wanted})
 
+    def price(self, node: Node) -> Price | None:
+        """What the tokens of a step's model cost, where the recipe says."""
+        roles = [role for role, model in self.file.models.items() if model == node.model]
+        names = [*roles, str(node.model)]
+        return next((self.file.prices[n] for n in names if n in self.file.prices), None)
+
+    def guards(self, node: Node) -> list[Guard]:
+        """What ends a step that pays for nothing."""
+        plan = node.name.partition(".")[0]
+        texts = self.file.stop_if.get(node.name, self.file.stop_if.get(plan))
+        if texts is None:
+            texts = list(DEFAULT_GUARDS.get(node.stage.name, ()))
+        return [read_guard(text) for text in texts]
+
     def resolved(self) -> dict[str, Any]:
         """The whole recipe as it runs: every step with every setting and its origin."""
         steps = {}
@@ -179,8 +235,30 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     return build(_read(path), path.name, overrides)
 
 
-def build(values: dict[str, Any], origin: str, overrides: Sequence[str] = ()) -> Recipe:
-    """Expand recipe values (as read from YAML) into a recipe."""
+def load_resolved(path: Path, aliases: dict[str, str]) -> Recipe:
+    """The recipe of a run, from the ``recipe.yaml`` that it keeps.
+
+    Args:
+        path: The file.
+        aliases: Plan → its last step, as the run's manifest has it.
+    """
+    values = _read(path)
+    for step in values.get("steps", {}).values():
+        step["settings"] = {k: told["value"] for k, told in step["settings"].items()}
+    return replace(build(values, path.name, dotted=True), aliases=aliases)
+
+
+def build(
+    values: dict[str, Any], origin: str, overrides: Sequence[str] = (), *, dotted: bool = False
+) -> Recipe:
+    """Expand recipe values (as read from YAML) into a recipe.
+
+    Args:
+        values: As read from YAML; changed by the overrides.
+        origin: Where they come from, for messages.
+        overrides: ``a.b=value``.
+        dotted: Whether steps may be named as a plan's parts are: plans are expanded already.
+    """
     marked: dict[tuple[str, str], str] = {}
     for override in overrides:
         _override(values, override, marked)
@@ -194,7 +272,7 @@ def build(values: dict[str, Any], origin: str, overrides: Sequence[str] = ()) ->
         raise RecipeError(_explain(error, "engine", EngineConfig)) from None
     steps: Steps = straight_line(file.line, origin) if file.line is not None else {}
     for name, spec in file.steps.items():
-        if not name or "." in name or "/" in name:
+        if not name or ("." in name and not dotted) or "/" in name:
             raise RecipeError(
                 f"steps.{name or '(no name)'}: a step's name is not empty and holds no dot and no "
                 "slash; rename it"
@@ -300,7 +378,29 @@ def _expand(file: RecipeFile, steps: Steps) -> Recipe:
         if role not in roles:
             raise RecipeError(f"models.{role}: no step asks for this role{_nearest(role, roles)}")
     nodes = {name: _node(name, step, file, flat, aliases) for name, step in flat.items()}
-    return Recipe(file, _ordered(nodes), aliases)
+    recipe = Recipe(file, _ordered(nodes), aliases)
+    _check_money(recipe)
+    return recipe
+
+
+def _check_money(recipe: Recipe) -> None:
+    """Whether guards, budget and prices can be read and speak of what there is."""
+    file = recipe.file
+    steps = {*recipe.nodes, *recipe.aliases, *(n.partition(".")[0] for n in recipe.nodes)}
+    for step in file.stop_if:
+        if step not in steps:
+            raise RecipeError(f"stop_if.{step}: there is no such step{_nearest(step, [*steps])}")
+    for node in recipe.nodes.values():
+        recipe.guards(node)
+    models = {*file.models, *(str(node.model) for node in recipe.nodes.values())}
+    for name in file.prices:
+        if name not in models:
+            raise RecipeError(
+                f"prices.{name}: no step asks a model or role of this name"
+                f"{_nearest(name, [*models])}"
+            )
+    if read_budget(file.budget).cost is not None and not file.prices:
+        raise RecipeError("a budget in money needs `prices:` in the recipe")
 
 
 def _node(name: str, step: Step, file: RecipeFile, flat: Steps, aliases: dict[str, str]) -> Node:

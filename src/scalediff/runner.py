@@ -7,31 +7,27 @@ stages that await something keep a ledger while they work; the others are pure a
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import orjson
 
 from scalediff.core.domain import Domain
-from scalediff.core.errors import EngineError, RecordError, ScalediffError
-from scalediff.core.keys import unit_key
+from scalediff.core.engine import Engine
+from scalediff.core.errors import RecordError, ScalediffError
 from scalediff.core.records import Drop, Row
-from scalediff.core.stage import AsyncStage, Context, RowStage, SetStage, Stage
+from scalediff.core.stage import AsyncStage, Brake, Context, RowStage, SetStage, Stage
+from scalediff.io.attempts import AttemptStore
 from scalediff.io.ledger import Ledger
 from scalediff.io.parquet import ATTEMPT_COLUMNS, DROP_COLUMNS, TableWriter
 from scalediff.io.run import StepFolder, StepTable
-
-WINDOW = 512
-"""Units in flight at most; the engine alone decides how many of them it works on at once."""
-
-_TROUBLE_PASSES = 4
-"""Passes over owed units without a single success before the engine is said to have failed."""
+from scalediff.owed import Owed, Unit
 
 Outcome = tuple[str, Row | Drop]
 
@@ -44,6 +40,7 @@ class Result:
     num_rows: int = 0
     num_in: int = 0
     num_review: int = 0
+    num_unfinished: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
 
     def counts(self) -> dict[str, Any]:
@@ -142,130 +139,17 @@ def _process(stage: RowStage, row: Row, domain: Domain) -> Outcome:
         return row["key"], Drop(error.reason, error.evidence)
 
 
-class AsyncRun:
-    """Work on the units that a step owes, at most ``WINDOW`` at once, each durable as it ends.
-
-    Args:
-        stage: What to do with each unit.
-        source: Gives the rows afresh at each call, always in the same order.
-        ledger: What is finished already.
-        ctx: What the stage may ask.
-        is_whole: Says whether a finished outcome can still be read (its attempts are in the store).
-    """
-
-    def __init__(
-        self,
-        stage: AsyncStage,
-        source: Callable[[], Iterator[Row]],
-        ledger: Ledger,
-        ctx: Context,
-        is_whole: Callable[[Row | Drop], bool] = lambda _: True,
-    ) -> None:
-        self._stage = stage
-        self._source = source
-        self._ledger = ledger
-        self._ctx = ctx
-        self._is_whole = is_whole
-        self._indices = stage.sample_indices()
-        self._successes = 0
-        self._last_error: EngineError | None = None
-
-    def units(self) -> Iterator[tuple[int, str, Row, int]]:
-        """Ordinal, ledger key, row and sample index of everything the step consists of."""
-        ordinal = 0
-        for row in self._source():
-            for index in self._indices:
-                yield ordinal, unit_key(row["key"], index), row, index
-                ordinal += 1
-
-    def finished(self, key: str) -> Row | Drop | None:
-        """What came of a unit; None where it is owed."""
-        outcome = self._ledger.read(key)
-        return outcome if outcome is not None and self._is_whole(outcome) else None
-
-    async def work(self, total: int) -> None:
-        """Finish every owed unit.
-
-        Raises:
-            EngineError: The engine kept failing while no unit at all succeeded; what is finished
-                stays finished.
-        """
-        fruitless = 0
-        while True:
-            before, failed = self._successes, await self._one_pass(total)
-            if not failed:
-                return
-            fruitless = 0 if self._successes > before else fruitless + 1
-            if fruitless >= _TROUBLE_PASSES:
-                assert self._last_error is not None
-                raise EngineError(
-                    f"step {self._ctx.step}: {failed} requests are still owed after "
-                    f"{_TROUBLE_PASSES} fruitless passes, last: {self._last_error}; mend the "
-                    "engine and run the same command again, nothing finished is lost"
-                )
-            await asyncio.sleep(min(30.0, 0.5 * 2**fruitless))
-
-    async def _one_pass(self, total: int) -> int:
-        """Try every owed unit once; the number that failed by the engine's fault."""
-        units = self.units()
-        done = failed = in_a_row = 0
-
-        async def worker() -> None:
-            nonlocal done, failed, in_a_row
-            for ordinal, key, row, index in units:
-                if self.finished(key) is None:
-                    # a server that is down would otherwise see the whole queue once a pass
-                    if in_a_row >= WINDOW or not await self._try(ordinal, key, row, index):
-                        failed += 1
-                        in_a_row += 1
-                        continue
-                    in_a_row = 0
-                done += 1
-                self._ctx.progress(done, total)
-
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(WINDOW, max(total, 1))):
-                group.create_task(worker())
-        return failed
-
-    async def _try(self, ordinal: int, key: str, row: Row, index: int) -> bool:
-        outcome: Row | Drop
-        try:
-            outcome = await self._stage.process(row, index, self._ctx)
-        except RecordError as error:
-            outcome = Drop(error.reason, error.evidence)
-        except EngineError as error:
-            self._last_error = error
-            return False
-        self._ledger.write(key, outcome, ordinal)
-        self._successes += 1
-        return True
-
-    def outcomes(self) -> Iterator[Outcome]:
-        """The finished rows in input order, the samples of one row brought together."""
-        for row in self._source():
-            found = [self.finished(unit_key(row["key"], index)) for index in self._indices]
-            yield row["key"], _together([f for f in found if f is not None])
-
-
-def _together(samples: list[Row | Drop]) -> Row | Drop:
-    """One outcome of a row's samples: what they added, or the first drop if all are drops."""
-    rows = [s for s in samples if not isinstance(s, Drop)]
-    if not rows:
-        return samples[0]
-    attempts = [attempt for row in rows for attempt in row.get("attempts", ())]
-    joined = {name: value for row in rows for name, value in row.items()}
-    return {**joined, "attempts": attempts} if attempts else joined
-
-
 def run_async_stage(
     stage: AsyncStage,
     folder: StepFolder,
     source: Callable[[], Iterator[Row]],
     num_rows: int,
     ctx: Context,
-    is_whole: Callable[[Row | Drop], bool],
-    open_engine: Callable[[], Any],
+    store: AttemptStore,
+    open_engine: Callable[[], Awaitable[Engine | None]],
+    run: Callable[[Coroutine[Any, Any, None]], None],
+    brake: Brake | None = None,
+    finish: bool = False,
 ) -> Result:
     """Run a stage that awaits; its engine is opened only when something is owed.
 
@@ -275,32 +159,51 @@ def run_async_stage(
         source: The rows, afresh at each call.
         num_rows: How many rows that gives.
         ctx: The context; its ``engine`` is set here.
-        is_whole: See ``AsyncRun``.
-        open_engine: Coroutine function that opens the step's engine, or returns None.
+        store: Where the attempts that outcomes speak of are kept.
+        open_engine: Opens the step's engine, or gives None; whoever opened it closes it.
+        run: Runs a coroutine in the loop that engines live in.
+        brake: What may end the work early and in good order.
+        finish: Seal what is there of a step that was begun; the rest is dropped as ``unfinished``.
     """
-    with Ledger(folder.path / "ledger") as ledger:
-        run = AsyncRun(stage, source, ledger, ctx, is_whole)
-        total = num_rows * len(stage.sample_indices())
-        if any(run.finished(key) is None for _, key, _, _ in run.units()):
-            asyncio.run(_with_engine(run, total, ctx, open_engine))
-        return _seal(folder, stage, run.outcomes())
+
+    def is_whole(outcome: Row | Drop) -> bool:
+        if isinstance(outcome, Drop):
+            return True
+        ids = [a.get("attempt_id") for a in outcome.get("attempts", ())]
+        return all(i is None or i in store for i in ids)  # a power cut may part them
+
+    with Ledger(folder.path / "ledger", store) as ledger:
+        owed = Owed(stage, source, ledger, ctx, is_whole, brake)
+        units = owed.owed()
+        if finish and len(ledger):
+            num_unfinished = sum(1 for _ in units)
+            result = _seal(folder, stage, owed.outcomes())
+            result.num_unfinished = num_unfinished
+            return result
+        first = next(units, None)
+        if first is not None:
+            total = num_rows * len(stage.sample_indices())
+            run(_work(owed, chain([first], units), total, ctx, open_engine))
+            ledger.flush()
+        return _seal(folder, stage, owed.outcomes())
 
 
-async def _with_engine(
-    run: AsyncRun, total: int, ctx: Context, open_engine: Callable[[], Any]
+async def _work(
+    owed: Owed,
+    units: Iterator[Unit],
+    total: int,
+    ctx: Context,
+    open_engine: Callable[[], Awaitable[Engine | None]],
 ) -> None:
     ctx.engine = await open_engine()
     try:
-        await run.work(total)
+        await owed.work(units, total)
     except* (ScalediffError, OSError) as group:
         # one sentence, not a group of as many as were in flight
         first: BaseException = group
         while isinstance(first, BaseExceptionGroup):
             first = first.exceptions[0]
         raise first from None
-    finally:
-        if ctx.engine is not None:
-            await ctx.engine.close()
 
 
 def timed() -> Callable[[], float]:

@@ -26,7 +26,7 @@ class Quiet(Console):
         if plan.state != "done":
             self.ran.append(plan.node.name)
 
-    def progress(self, step, done, total):
+    def progress(self, step, done, total, spent=None):
         pass
 
     def end(self, plan, seal):

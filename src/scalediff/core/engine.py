@@ -150,6 +150,7 @@ class Usage:
         tries: Tries sent, the first of each request included.
         retries: Tries after the first.
         stopped: Responses ended by ``stop_when``.
+        saved_tokens: Tokens up to their caps that these were not asked for.
         in_flight: Requests that the model or the server works on now.
         waiting: Requests that wait for their turn.
         limit: Requests in flight at most now; 0 where there is no limit.
@@ -162,9 +163,19 @@ class Usage:
     tries: int = 0
     retries: int = 0
     stopped: int = 0
+    saved_tokens: int = 0
     in_flight: int = 0
     waiting: int = 0
     limit: int = 0
+
+    def answered(self, completion: Completion, cap: int) -> None:
+        """Count a response that was asked for with this token cap."""
+        self.requests += 1
+        self.tokens += completion.num_tokens
+        self.prompt_tokens += completion.num_prompt_tokens
+        if completion.finish_reason == "stopped":
+            self.stopped += 1
+            self.saved_tokens += max(0, cap - completion.num_tokens)
 
 
 @dataclass(frozen=True)

@@ -126,7 +126,7 @@ class Brake(Protocol):
     """What may end a step early and in good order: a budget, a deadline, a guard."""
 
     def note(self, outcome: Row | Drop) -> None:
-        """Told of each unit as it finishes, served ones of earlier goes left out."""
+        """Told of each finished unit, those of earlier goes too."""
         ...
 
     def reason(self) -> Exception | None:

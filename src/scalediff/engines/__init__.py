@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 from scalediff.core.engine import Engine, ModelSpec
-from scalediff.core.errors import PrerequisiteError
 from scalediff.engines.config import EngineConfig
 
 __all__ = ["EngineConfig", "open_engine"]
@@ -25,10 +24,9 @@ async def open_engine(spec: ModelSpec, config: EngineConfig) -> Engine:
 
         return FakeEngine(spec)
     if spec.kind == "url":
-        raise PrerequisiteError(
-            f"{spec.name}: the openai engine is not part of this version; give a model folder, or "
-            "give the attempts that your server made to `scalediff filter`"
-        )
+        from scalediff.engines.openai import OpenAIEngine
+
+        return await OpenAIEngine.open(spec, config)
     from scalediff.engines.transformers import TransformersEngine
 
     # loading takes seconds, in which the loop goes on

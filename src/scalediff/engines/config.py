@@ -22,6 +22,9 @@ class HttpConfig(Config):
     """Adaptive: requests in flight at most."""
     tries: Annotated[int, OPERATION] = Field(default=6, ge=1)
     """Tries of a request before its row is put back to be tried again later."""
+    patience_s: Annotated[float, OPERATION] = Field(default=120.0, gt=0)
+    """Seconds that requests wait in silence while no server can be reached; then their rows are put
+    back, and the command tries again some minutes more before it ends."""
     least_deadline_s: Annotated[float, OPERATION] = Field(default=60.0, gt=0)
     """Seconds that any answer may take; more where the token cap and the measured speed ask it."""
     slowest_tokens_per_s: Annotated[float, OPERATION] = Field(default=2.0, gt=0)
@@ -31,6 +34,8 @@ class HttpConfig(Config):
     tokenizer: Annotated[str | None, OPERATION] = None
     """Folder or hub id of the served model's tokenizer: prompts are then rendered here where a
     server cannot be asked, and the server's count of prompt tokens is checked once."""
+    cap_field: Annotated[Literal["max_tokens", "max_completion_tokens"], OPERATION] = "max_tokens"
+    """Name of the token cap in chats; some models of OpenAI want ``max_completion_tokens``."""
     omit: Annotated[list[str], OPERATION] = []
     """Fields that the server refuses and that are left out (``top_k``, ``min_p``, ``seed``)."""
     extra_body: Annotated[dict[str, Any], OPERATION] = {}

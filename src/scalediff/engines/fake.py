@@ -164,19 +164,26 @@ class FakeEngine:
 
     async def sample(self, request: Request) -> Completion:
         """One response; see ``core.engine.Engine``."""
-        key = digest(request.identity(), request.seed)
-        await self._serve(key)
+        await self._serve(digest(request.identity(), request.seed))
+        # what it says hangs on the prompt alone, so that a cut response goes on as it was meant
+        whole = replace(request, prefix="")
+        key = digest(whole.identity(), request.seed)
         prompt = self._prompt(request)
         num_prompt_tokens = len(_WORD.findall(prompt))
         cap = min(request.sampling.max_new_tokens, self._does.window - num_prompt_tokens)
         if cap < 1:
             evidence = f"{num_prompt_tokens} tokens of prompt, window {self._does.window}"
             raise RecordError("over_length", evidence)
-        rng = random.Random(key)
-        if request.raw is not None:
-            text = self._new_problem(rng)
-        else:
-            text = self._response(request, cap, rng)
+        text = self._text(whole, cap + len(request.prefix), random.Random(key))
+        if request.prefix:
+            goes_on = text.startswith(request.prefix)
+            text = (
+                text.removeprefix(request.prefix)
+                if goes_on
+                else self._text(
+                    request, cap, random.Random(digest(request.identity(), request.seed))
+                )
+            )
         for stop in request.sampling.stop:
             text = text.partition(stop)[0]
         shown, reason, num_tokens = _cut(text, cap, request)
@@ -185,10 +192,9 @@ class FakeEngine:
             parts: tuple[str | None, str] = (None, response)
         else:
             parts = split(prompt, response, reason)
-        self.usage.tokens += num_tokens
-        self.usage.prompt_tokens += num_prompt_tokens
-        self.usage.stopped += reason == "stopped"
-        return Completion(*parts, reason, num_tokens, num_prompt_tokens, text=response)
+        completion = Completion(*parts, reason, num_tokens, num_prompt_tokens, text=response)
+        self.usage.answered(completion, cap)
+        return completion
 
     async def score(self, request: Request, continuation: str) -> Score:
         """A number that hangs on the text alone; see ``core.engine.Engine``."""
@@ -205,6 +211,8 @@ class FakeEngine:
         is_greedy = rng.random() < self._does.simple
         # greedy is what has the greatest probability; of two ways that is over one half
         p = rng.uniform(0.5, 1.0) if is_greedy else rng.uniform(0.001, 0.5)
+        self.usage.requests += 1
+        self.usage.prompt_tokens += num_prompt_tokens
         return Score(math.log(p), is_greedy, num_prompt_tokens)
 
     async def close(self) -> None:
@@ -223,13 +231,17 @@ class FakeEngine:
             lot = random.Random(digest("fault", key, self._tries[key])).random()
             if lot < self._does.fail_share:
                 raise EngineError(f"{self.info.model} failed, as its fail_share asks")
-        self.usage.requests += 1
 
     def _prompt(self, request: Request) -> str:
         if request.raw is not None:
             return request.raw
         turns = "".join(f"<|{m['role']}|>{m['content']}\n" for m in request.messages or ())
         return turns + "<|assistant|>" + ("<think>\n" if self._does.opens_think else "")
+
+    def _text(self, request: Request, cap: int, rng: random.Random) -> str:
+        if request.raw is not None:
+            return self._new_problem(rng)
+        return self._response(request, cap, rng)
 
     def _new_problem(self, rng: random.Random) -> str:
         rng = random.Random(rng.randrange(self._does.num_problems))

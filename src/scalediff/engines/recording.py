@@ -4,7 +4,8 @@ The key of an attempt is the model's fingerprint, the request as sent and the se
 and the finish reason are values of the record:
 
 * an attempt that ended by itself serves every cap that it fits in;
-* one that was cut by the cap is kept beside it under that cap and serves no other;
+* one that was cut by the cap is kept beside it under that cap and serves no other, but where a
+  larger cap is asked for it goes on from where it was cut, and only the rest is paid for;
 * one that ``stop_when`` ended has a place of its own and serves only requests that may be stopped.
 
 What is asked for while it is already on its way is waited for, not paid again.
@@ -13,12 +14,13 @@ What is asked for while it is already on its way is waited for, not paid again.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
-from scalediff.core.engine import Completion, Engine, EngineInfo, Request, Score, Usage
-from scalediff.core.keys import digest
+from scalediff.core.engine import Completion, Engine, EngineInfo, Request, Sampling, Score, Usage
+from scalediff.core.keys import digest, digest_of_json, to_json
 
 T = TypeVar("T")
 
@@ -67,7 +69,10 @@ class RecordingEngine:
         self.num_prompt_tokens = 0
         self._engine = engine
         self._store = store
-        self._pending: dict[str, _Shared] = {}
+        self._before = replace(engine.usage)
+        self._pending: dict[Any, asyncio.Future[Any]] = {}
+        self._model = to_json(engine.info.fingerprint)
+        self._samplings: dict[Sampling, str] = {}
 
     @property
     def info(self) -> EngineInfo:
@@ -79,47 +84,77 @@ class RecordingEngine:
         """The wrapped engine's: what was paid for, without what the store served."""
         return self._engine.usage
 
+    def spent(self) -> dict[str, float]:
+        """What this go has cost so far: calls and tokens, tries, and what came of them in vain."""
+        now, before = self._engine.usage, self._before
+        names = ("tries", "retries", "wasted_tokens", "stopped", "saved_tokens")
+        return {
+            "sampled": self.num_sampled,
+            "served": self.num_served,
+            "new": self.num_tokens,
+            "prompt": self.num_prompt_tokens,
+            **{name: getattr(now, name) - getattr(before, name) for name in names},
+        }
+
     async def sample(self, request: Request) -> RecordedCompletion:
         """One response, from the store or the engine; see ``core.engine.Engine``."""
-        key = digest(self.info.fingerprint, request.identity(), request.seed)
+        key = self._key(request)
         cap = request.sampling.max_new_tokens
-        found = self._find(key, cap, request.stop_when is not None)
-        if found is not None:
-            self.num_served += 1
-            return found
+        may_stop = request.stop_when is not None
 
-        async def pay() -> RecordedCompletion:
-            completion = await self._engine.sample(request)
+        async def get() -> RecordedCompletion:
+            found = self._find(key, cap, may_stop)
+            if found is not None:
+                self.num_served += 1
+                return found
+            cut = self._longest_cut(key, request)
+            completion = await self._engine.sample(_rest(request, cut) if cut else request)
             self._count(completion.num_prompt_tokens, completion.num_tokens)
-            return self._keep(key, cap, completion)
+            if cut:
+                num_tokens = cut["num_tokens"] + completion.num_tokens
+                completion = replace(
+                    completion, num_tokens=num_tokens, num_prompt_tokens=cut["num_prompt_tokens"]
+                )
+            return self._keep(key, cap, completion, cut)
 
         # equal requests of which only one may be stopped are two attempts
-        return await self._once(digest(key, "pending", cap, request.stop_when is not None), pay)
+        return await self._once((key, cap, may_stop), get)
 
     async def score(self, request: Request, continuation: str) -> Score:
         """Log-probability of a continuation, from the store or the engine."""
         key = digest("score", self.info.fingerprint, _prompt_identity(request), continuation)
-        record = self._store.get(key)
-        if record is not None:
-            self.num_served += 1
-            return Score(record["logprob"], record["is_greedy"], record["num_prompt_tokens"])
 
-        async def pay() -> Score:
+        async def get() -> Score:
+            record = self._store.get(key)
+            if record is not None:
+                self.num_served += 1
+                return Score(**record)
             score = await self._engine.score(request, continuation)
             self._count(score.num_prompt_tokens, 0)
-            record = {
-                "logprob": score.logprob,
-                "is_greedy": score.is_greedy,
-                "num_prompt_tokens": score.num_prompt_tokens,
-            }
-            self._store.put(key, record)
+            told = {name: value for name, value in vars(score).items() if value is not None}
+            # JSON has no infinity: an open end of an interval is a number that no logprob reaches
+            told |= {n: -1e300 for n in ("low", "high", "logprob") if told.get(n) == -_INFINITE}
+            self._store.put(key, told)
             return score
 
-        return await self._once(key, pay)
+        return await self._once(key, get)
 
     async def close(self) -> None:
         """Close the wrapped engine; the store stays open, its owner closes it."""
         await self._engine.close()
+
+    def _key(self, request: Request) -> str:
+        """``digest(fingerprint, request.identity(), seed)``, put together from known parts."""
+        sampling = self._samplings.get(request.sampling)
+        if sampling is None:
+            sampling = to_json(request.sampling.identity())
+            self._samplings[request.sampling] = sampling
+        raw = "null" if request.raw is None else _quote(request.raw)
+        return digest_of_json(
+            f'[{self._model},{{"messages":{_messages(request)},"prefix":{_quote(request.prefix)},'
+            f'"raw":{raw},"sampling":{sampling},"thinking":{_WORDS[request.thinking]}}},'
+            f"{request.seed}]"
+        )
 
     def _count(self, num_prompt_tokens: int, num_tokens: int) -> None:
         self.num_sampled += 1
@@ -136,49 +171,88 @@ class RecordingEngine:
         record = self._store.get(place)
         return None if record is None else _completion(record, place)
 
-    def _keep(self, key: str, cap: int, completion: Completion) -> RecordedCompletion:
-        place = {"stop": key, "stopped": _stopped(key), "length": _capped(key, cap)}[
-            completion.finish_reason
-        ]
+    def _longest_cut(self, key: str, request: Request) -> dict[str, Any] | None:
+        """The longest attempt under this key that its cap cut, where a response can go on."""
+        pointer = self._store.get(_cut(key)) if not request.prefix else None
+        record = self._store.get(pointer["place"]) if pointer else None
+        short = record is not None and record["num_tokens"] < request.sampling.max_new_tokens
+        return record if short and record and record.get("text") else None
+
+    def _keep(
+        self, key: str, cap: int, completion: Completion, cut: dict[str, Any] | None
+    ) -> RecordedCompletion:
+        reason = completion.finish_reason
+        place = {"stop": key, "stopped": _stopped(key), "length": _capped(key, cap)}[reason]
         record = {
             "reasoning": completion.reasoning,
             "content": completion.content,
-            "finish_reason": completion.finish_reason,
+            "finish_reason": reason,
             "num_tokens": completion.num_tokens,
             "num_prompt_tokens": completion.num_prompt_tokens,
         }
+        if cut:
+            record["continued_from"] = cut["num_tokens"]
+        if reason == "length" and completion.text is not None:
+            record["text"] = completion.text
         self._store.put(place, record)
+        if "text" in record:
+            self._store.put(_cut(key), {"place": place})
         return _completion(record, place)
 
-    async def _once(self, key: str, pay: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Await the payment of a key, which all who ask for it meanwhile share."""
-        shared = self._pending.get(key)
-        if shared is None:
-            shared = self._pending[key] = _Shared(asyncio.ensure_future(pay()))
-            joined = False
-        else:
-            joined = True
-        shared.num_waiting += 1
-        try:
-            result: T = await asyncio.shield(shared.task)
-        finally:
-            shared.num_waiting -= 1
-            if shared.num_waiting == 0:
-                # the last one who waited was cancelled, or it is done
-                shared.task.cancel()
-                if self._pending.get(key) is shared:
-                    del self._pending[key]
-        if joined:
+    async def _once(self, key: Any, get: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Get a value that all who ask for it meanwhile share; the first who asks does the work."""
+        while (shared := self._pending.get(key)) is not None:
+            try:
+                result: T = await asyncio.shield(shared)
+            except asyncio.CancelledError:
+                if not shared.cancelled():
+                    raise  # whoever waits here was cancelled
+                continue  # the one who did the work was: the next one does it
             self.num_served += 1
-        return result
+            return result
+        mine = self._pending[key] = asyncio.get_running_loop().create_future()
+        try:
+            result = await get()
+        except BaseException as error:
+            if isinstance(error, Exception):
+                mine.set_exception(error)
+                mine.exception()  # it is raised here: nobody else need ask for it
+            else:
+                mine.cancel()
+            raise
+        else:
+            mine.set_result(result)
+            return result
+        finally:
+            del self._pending[key]
 
 
-@dataclass
-class _Shared:
-    """A payment on its way and how many wait for it."""
+_INFINITE = float("inf")
+_quote = json.encoder.encode_basestring
+_WORDS = {None: "null", True: "true", False: "false"}
 
-    task: asyncio.Future[Any]
-    num_waiting: int = 0
+
+def _messages(request: Request) -> str:
+    """JSON of the messages; those of the usual form are put together by hand."""
+    if request.messages is None:
+        return "null"
+    if any(m.keys() != _USUAL for m in request.messages):
+        return to_json(list(request.messages))
+    parts = (
+        f'{{"content":{_quote(m["content"])},"role":{_quote(m["role"])}}}' for m in request.messages
+    )
+    return f"[{','.join(parts)}]"
+
+
+_USUAL = {"role", "content"}
+
+
+def _rest(request: Request, cut: dict[str, Any]) -> Request:
+    """The request for what comes after a cut attempt."""
+    left = request.sampling.max_new_tokens - cut["num_tokens"]
+    return replace(
+        request, prefix=cut["text"], sampling=replace(request.sampling, max_new_tokens=left)
+    )
 
 
 def _prompt_identity(request: Request) -> dict[str, Any]:
@@ -189,11 +263,15 @@ def _prompt_identity(request: Request) -> dict[str, Any]:
 
 
 def _capped(key: str, cap: int) -> str:
-    return digest(key, "cap", cap)
+    return digest_of_json(f'["{key}","cap",{cap}]')
 
 
 def _stopped(key: str) -> str:
-    return digest(key, "stopped")
+    return digest_of_json(f'["{key}","stopped"]')
+
+
+def _cut(key: str) -> str:
+    return digest_of_json(f'["{key}","cut"]')
 
 
 def _completion(record: dict[str, Any], place: str) -> RecordedCompletion:
@@ -203,5 +281,6 @@ def _completion(record: dict[str, Any], place: str) -> RecordedCompletion:
         finish_reason=record["finish_reason"],
         num_tokens=record["num_tokens"],
         num_prompt_tokens=record["num_prompt_tokens"],
+        text=record.get("text"),
         attempt_id=place,
     )

@@ -34,6 +34,9 @@ COLUMNS: dict[str, pa.DataType] = {
     # score, select
     "p_think": _REAL,
     "is_greedy": _FLAG,
+    "score_method": _TEXT,
+    "p_think_low": _REAL,
+    "p_think_high": _REAL,
     "difficult": _FLAG,
     # grade, agree, decide
     "pass_rate": _REAL,

@@ -18,6 +18,7 @@ import orjson
 
 from scalediff.core.errors import RunStateError
 from scalediff.core.records import Row, merge
+from scalediff.core.secrets import mask
 from scalediff.io.attempts import AttemptStore
 from scalediff.io.parquet import count_rows, read_table
 
@@ -29,8 +30,9 @@ def write_json(path: Path, value: Any) -> None:
     """Write a JSON file whole: a reader sees the old one or the new one."""
     temporary = path.with_name(path.name + ".tmp")
     options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
+    text = mask(orjson.dumps(value, option=options, default=str).decode())
     with open(temporary, "wb") as file:
-        file.write(orjson.dumps(value, option=options, default=str) + b"\n")
+        file.write(text.encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)
@@ -292,7 +294,7 @@ class Run:
         """Append a line to ``events.jsonl``."""
         line = orjson.dumps({"time": time.time(), "event": kind, **values}, default=str)
         with open(self.path / "events.jsonl", "ab") as file:
-            file.write(line + b"\n")
+            file.write(mask(line.decode()).encode() + b"\n")
 
     def events(self) -> Iterator[dict[str, Any]]:
         """The lines of ``events.jsonl``; one cut short by a power cut is left out."""

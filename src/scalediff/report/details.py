@@ -294,13 +294,40 @@ def spent_view(summary: Json) -> View:
                 "width": f"{100 * max(0.0, spent) / longest:.2f}" if longest > 0 else "0",
                 "tokens": _if_known(step_tokens(summary, name)),
                 "served": _if_known(count(part(tokens, name, "served"))),
+                "prompt": _if_known(count(part(tokens, name, "prompt"))),
+                "rate": _rate(step_tokens(summary, name), spent),
+                "troubles": _troubles(mapping(part(tokens, name))),
+                "cost": _money(part(tokens, name, "cost"), summary),
             }
         )
     return {
         "rows": rows,
+        "cost": _money(summary.get("cost_total"), summary),
         "seconds": duration(summary.get("seconds_total")),
         "tokens": whole(summary.get("tokens_total")),
     }
+
+
+def _rate(tokens: int | None, seconds: float) -> str:
+    """Sampled tokens a second."""
+    return f"{tokens / seconds:,.0f}" if tokens and seconds > 0 else ""
+
+
+def _troubles(spent: Json) -> str:
+    """What a step's requests met: tries after the first, tokens thrown away, loops ended early."""
+    told = {
+        "retries": "retries",
+        "wasted_tokens": "tokens wasted",
+        "stopped": "loops stopped",
+        "saved_tokens": "tokens saved at most",
+    }
+    found = [(count(spent.get(name)), text) for name, text in told.items()]
+    return " · ".join(f"{n:,} {text}" for n, text in found if n)
+
+
+def _money(value: Any, summary: Json) -> str:
+    amount_ = number(value)
+    return "" if not amount_ else f"{line(summary.get('currency') or '$', 8)}{amount_:,.2f}"
 
 
 def _if_known(value: int | None) -> str:

@@ -121,7 +121,10 @@ class Figures:
         tokens = {
             name: seal["tokens"] for name, seal in self.seals.items() if entries[name]["pays"]
         }
+        cost = sum(t.get("cost", 0.0) for t in tokens.values())
+        money = {"cost_total": cost, "currency": self.manifest.get("currency", "$")} if cost else {}
         return {
+            **money,
             "steps": [
                 {k: entries[name][k] for k in ("stage", "model", "pays")} | {"name": name}
                 for name in self.tables

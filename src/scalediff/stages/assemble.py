@@ -22,7 +22,8 @@ from scalediff.io.dataset import DatasetWriter
 from scalediff.io.exports import line_of
 from scalediff.io.run import write_json
 
-_WORKING = {"attempts", "finish_reason", "num_tokens", "is_greedy", "difficult", "solution_index",
+_WORKING = {"attempts", "finish_reason", "num_tokens", "is_greedy", "score_method",
+            "p_think_low", "p_think_high", "difficult", "solution_index",
             "num_agree", "num_counted", "num_undecided", "review", "pass_rate", "slot"}  # fmt: skip
 """Columns of the line that are not part of a dataset."""
 

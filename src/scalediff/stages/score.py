@@ -3,9 +3,11 @@ r"""One forward pass a problem: would the identifier think about it?
 An AdaptThink model decides by its first token: ``</think>`` means that it answers at once. Paper:
 one greedy token of AdaptThink-7B-delta0.05, the problem as the only user turn; no gold is needed.
 
-In: ``problem``. Out: ``p_think`` (one minus the probability of ``</think>`` as first token) and
-``is_greedy`` (whether ``</think>`` is the most probable first token). ``select`` decides from them,
-so that another threshold costs no token.
+In: ``problem``. Out: ``p_think`` (one minus the probability of ``</think>`` as first token),
+``is_greedy`` (whether ``</think>`` is the most probable first token) and ``score_method`` (how the
+engine came by them). Where a server tells no more than its most probable first tokens, ``p_think``
+lies between ``p_think_low`` and ``p_think_high``. ``select`` decides from them, so that another
+threshold costs no token.
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ class Score(AsyncStage):
 
     name = "score"
     pays = True
-    adds = ("p_think", "is_greedy")
+    version = "2"
+    adds = ("p_think", "is_greedy", "score_method", "p_think_low", "p_think_high")
     Config = ScoreConfig
     config: ScoreConfig
 
@@ -49,13 +52,29 @@ class Score(AsyncStage):
         prompt = ctx.domain.prompt(row["problem"], "identifier")
         request = Request(messages=({"role": "user", "content": prompt},))
         score = await engine.score(request, self.config.continuation)
-        # expm1 keeps the digits of a probability near zero; rounding may lift a logprob above 0
-        p_think = -math.expm1(min(score.logprob, 0.0))
-        return {"p_think": p_think, "is_greedy": score.is_greedy}
+        row = {
+            "p_think": _p_think(score.logprob),
+            "is_greedy": score.is_greedy,
+            "score_method": score.method,
+        }
+        if score.low is not None and score.high is not None:
+            row |= {"p_think_low": _p_think(score.high), "p_think_high": _p_think(score.low)}
+        return row
+
+
+def _p_think(logprob: float) -> float:
+    """One minus a probability."""
+    # expm1 keeps the digits of a probability near zero; rounding may lift a logprob above 0
+    return -math.expm1(min(logprob, 0.0))
 
 
 def _require_open_thought(engine: Engine, ctx: Context) -> None:
     info = engine.info
+    if not info.opens_think and not info.example_prompt:
+        raise RecipeError(
+            f"step {ctx.step}: the server does not show the template of {info.model}; name its "
+            "tokenizer: --engine 'http={tokenizer: FOLDER or HUB ID}'"
+        )
     if not info.opens_think:
         raise RecipeError(
             f"step {ctx.step}: the chat template of {info.model} does not end in an open <think>, "

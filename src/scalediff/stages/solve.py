@@ -9,6 +9,7 @@ another role.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -18,6 +19,7 @@ from scalediff.core.errors import RecipeError
 from scalediff.core.keys import sample_seed
 from scalediff.core.records import Row
 from scalediff.core.stage import EXTENT, AsyncStage, Config, Context
+from scalediff.text.watching import LoopWatch
 
 
 class SolveConfig(Config):
@@ -36,6 +38,13 @@ class SolveConfig(Config):
     """The k most probable tokens only; 0 keeps all. Released script: 20 for distillation."""
     max_new_tokens: int = Field(default=32768, ge=1, le=2**31)
     """Token cap of an attempt. Released script: 32,768."""
+    stop_loops: bool = False
+    """End responses that have run into a loop while they stream (finish reason ``stopped``; the
+    rules drop them as ``looping``). Ours. Over HTTP it makes every response a stream."""
+    first_cap: int | None = Field(default=None, ge=1)
+    """Token cap of a first part: a response that reaches it goes on from there to
+    ``max_new_tokens`` only where it does not repeat itself. null asks for the whole at once. Ours:
+    it bounds what loops cost where a server does not stream."""
     thinking: bool | None = True
     """Ask the chat template for thinking (true), against it (false), or leave its default (null).
     Released script: true."""
@@ -50,6 +59,15 @@ class Solve(AsyncStage):
     Config = SolveConfig
     config: SolveConfig
 
+    def __init__(self, config: SolveConfig) -> None:
+        super().__init__(config)
+        self._sampling = Sampling(
+            temperature=config.temperature,
+            top_p=config.top_p,
+            top_k=config.top_k,
+            max_new_tokens=config.max_new_tokens,
+        )
+
     def sample_indices(self) -> range:
         """The indices of the k attempts of a row."""
         return range(self.config.k)
@@ -60,19 +78,14 @@ class Solve(AsyncStage):
         config = self.config
         seed = sample_seed(ctx.seed, config.role, row["key"], sample_index)
         prompt = ctx.domain.prompt(row["problem"], config.role)
-        completion = await engine.sample(
-            Request(
-                messages=({"role": "user", "content": prompt},),
-                thinking=config.thinking,
-                sampling=Sampling(
-                    temperature=config.temperature,
-                    top_p=config.top_p,
-                    top_k=config.top_k,
-                    max_new_tokens=config.max_new_tokens,
-                ),
-                seed=seed,
-            )
+        request = Request(
+            messages=({"role": "user", "content": prompt},),
+            thinking=config.thinking,
+            sampling=self._sampling,
+            seed=seed,
+            stop_when=LoopWatch() if config.stop_loops else None,
         )
+        completion = await self._sample(engine, request)
         attempt = self._attempt(completion, ctx) | {
             "role": config.role,
             "sample_index": sample_index,
@@ -80,6 +93,21 @@ class Solve(AsyncStage):
             "model": engine.info.model,
         }
         return {"attempts": [attempt]}
+
+    async def _sample(self, engine: Engine, request: Request) -> Completion:
+        """The response, where it is asked for in a short part first and then the rest of it."""
+        first_cap = self.config.first_cap
+        if first_cap is None or first_cap >= self.config.max_new_tokens:
+            return await engine.sample(request)
+        short = replace(self._sampling, max_new_tokens=first_cap)
+        part = await engine.sample(replace(request, sampling=short))
+        if part.finish_reason != "length":
+            return part
+        if LoopWatch()(f"{part.reasoning or ''}{part.content}"):
+            return replace(part, finish_reason="stopped")
+        if request.stop_when is not None:  # a watch serves one response
+            request = replace(request, stop_when=LoopWatch())
+        return await engine.sample(request)
 
     def _attempt(self, completion: Completion, ctx: Context) -> dict[str, Any]:
         """What of a completion an attempt keeps; a thought that was cut off holds no answer."""

@@ -171,11 +171,6 @@ def test_a_broken_gguf_file_is_one_sentence(tmp_path):
         asyncio.run(open_engine(resolve(str(tmp_path / "m.gguf")), CONFIG))
 
 
-def test_a_url_has_no_engine_yet():
-    with pytest.raises(PrerequisiteError, match="the openai engine is not part"):
-        asyncio.run(open_engine(resolve("http://localhost:8000/v1#m"), CONFIG))
-
-
 def test_settings_out_of_range_are_refused():
     for wrong in ({"slots": 0}, {"threads": -1}, {"precision": "int4"}, {"device": "tpu"}):
         with pytest.raises(ValueError, match=next(iter(wrong))):

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from scalediff.core.engine import Completion, EngineInfo, Request, Sampling, Score
+from scalediff.core.engine import Completion, EngineInfo, Request, Sampling, Score, Usage
 from scalediff.core.errors import EngineError
 from scalediff.core.keys import digest
 from scalediff.engines.recording import RecordingEngine
@@ -20,6 +20,7 @@ class Slow:
 
     def __init__(self, length=5, fingerprint="weights"):
         self.info = EngineInfo(model="slow", fingerprint=fingerprint)
+        self.usage = Usage()
         self.length = length
         self.calls = 0
         self.failures = 0
@@ -164,13 +165,13 @@ def test_equal_requests_at_the_same_time_are_paid_once():
     assert (recorder.num_sampled, recorder.num_served) == (2, 8)
 
 
-def test_one_who_gives_up_does_not_take_it_from_the_others():
+def test_when_the_one_who_pays_gives_up_another_who_waits_pays():
     engine = Slow()
     recorder = RecordingEngine(engine, DictStore())
 
     async def main():
         first, second = (asyncio.ensure_future(recorder.sample(ask())) for _ in range(2))
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.001)
         first.cancel()
         completion = await second
         with pytest.raises(asyncio.CancelledError):
@@ -178,7 +179,60 @@ def test_one_who_gives_up_does_not_take_it_from_the_others():
         return completion
 
     assert asyncio.run(main()).num_tokens == 5
+    assert (engine.calls, engine.cancelled) == (2, 1)
+    assert (recorder.num_sampled, recorder.num_served) == (1, 0)
+
+
+def test_one_who_waits_and_gives_up_takes_it_from_nobody():
+    engine = Slow()
+    recorder = RecordingEngine(engine, DictStore())
+
+    async def main():
+        first, second = (asyncio.ensure_future(recorder.sample(ask())) for _ in range(2))
+        await asyncio.sleep(0.001)
+        second.cancel()
+        return await first
+
+    assert asyncio.run(main()).num_tokens == 5
     assert (engine.calls, engine.cancelled) == (1, 0)
+
+
+class Counting(Slow):
+    """Counts up from where its prefix ends; tells what it wrote."""
+
+    async def sample(self, request):
+        self.calls += 1
+        start = len(request.prefix.split())
+        cap = request.sampling.max_new_tokens
+        words = [f" {i}" for i in range(start, self.length)]
+        reason = "length" if len(words) > cap else "stop"
+        text = request.prefix + "".join(words[:cap])
+        return Completion(None, text, reason, min(cap, len(words)), 3, text=text)
+
+
+def test_a_cut_attempt_goes_on_from_where_it_was_cut():
+    engine, store = Counting(length=9), DictStore()
+    recorder = RecordingEngine(engine, store)
+
+    async def main():
+        return [await recorder.sample(ask(cap=cap)) for cap in (3, 5, 20, 20, 3)]
+
+    first, second, whole, again, cut = asyncio.run(main())
+    assert (first.num_tokens, second.num_tokens) == (3, 5)
+    assert whole.content == " 0 1 2 3 4 5 6 7 8"
+    assert (whole.num_tokens, whole.finish_reason, whole.num_prompt_tokens) == (9, "stop", 3)
+    assert again == whole
+    assert cut == first
+    assert engine.calls == 3
+    assert recorder.num_tokens == 9  # 3 + 2 + 4: nothing is paid twice
+
+
+def test_keys_are_what_they_always_were():
+    asked = ask(text='a "quote", \u00e9 and \n', seed=2**53 - 1, thinking=True, prefix="<t>")
+    recorder = RecordingEngine(Slow(), DictStore())
+    assert recorder._key(asked) == digest("weights", asked.identity(), asked.seed)
+    raw = replace(asked, messages=None, raw="<u>", prefix="", thinking=None)
+    assert recorder._key(raw) == digest("weights", raw.identity(), raw.seed)
 
 
 def test_when_all_give_up_the_engine_is_told_and_asking_again_works():

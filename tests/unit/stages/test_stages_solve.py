@@ -81,3 +81,33 @@ def test_a_step_without_a_model_says_so():
 def test_settings_out_of_range(bad):
     with pytest.raises(ValidationError):
         Solve.Config(**bad)
+
+
+def parts(*completions):
+    """An engine that gives these one after the other."""
+    left = list(completions)
+    return FakeEngine(lambda request: left.pop(0))
+
+
+def test_a_first_part_goes_on_only_where_it_is_cut_and_does_not_repeat_itself():
+    cut = Completion("We count the ways", "", "length", 4)
+    engine = parts(cut, DONE)
+    assert solve(engine, first_cap=4, max_new_tokens=64)["finish_reason"] == "stop"
+    assert [r.sampling.max_new_tokens for r in engine.requests] == [4, 64]
+
+    engine = parts(DONE)
+    assert solve(engine, first_cap=4, max_new_tokens=64)["finish_reason"] == "stop"
+
+    loop = Completion("Wait, let me check that again. " * 300, "", "length", 4)
+    engine = parts(loop)
+    attempt = solve(engine, first_cap=4, max_new_tokens=64)
+    assert (attempt["finish_reason"], len(engine.requests)) == ("stopped", 1)
+
+
+def test_loops_are_watched_for_where_that_is_asked():
+    engine = FakeEngine(DONE)
+    solve(engine)
+    solve(engine, stop_loops=True)
+    plain, watched = (request.stop_when for request in engine.requests)
+    assert plain is None
+    assert watched("Wait, let me check that again. " * 300)

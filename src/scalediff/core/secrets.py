@@ -1,0 +1,57 @@
+"""API keys come from the environment and go into requests alone; this keeps them out of text.
+
+Whatever is written or shown (files, events, errors, reports) and may hold a URL goes through
+``mask``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from scalediff.core.errors import PrerequisiteError
+
+_CREDENTIALS = re.compile(r"(https?://)[^/@\s]*@")
+_PARAMETER = re.compile(
+    r"([?&][\w-]*(?:key|token|sig|signature|secret|password)=)[^&#\s]+", re.IGNORECASE
+)
+_SHORTEST = 6
+"""Shorter keys are placeholders ("none"), which may stand in any text."""
+
+_variables = ["SCALEDIFF_API_KEY", "OPENAI_API_KEY"]
+
+
+def api_key(variable: str = "") -> str | None:
+    """The API key: of the variable named, else SCALEDIFF_API_KEY, else OPENAI_API_KEY.
+
+    Raises:
+        PrerequisiteError: The variable that is named is not set.
+    """
+    if variable:
+        key = os.environ.get(variable, "").strip()
+        if not key:
+            raise PrerequisiteError(
+                f"the environment variable {variable} (engine.http.api_key_env) is not set; "
+                f"export {variable}=KEY"
+            )
+        if variable not in _variables:
+            _variables.append(variable)
+        return key
+    found = (os.environ.get(name, "").strip() for name in _variables[:2])
+    return next((key for key in found if key), None)
+
+
+def mask(text: str) -> str:
+    """A text without the credentials of URLs in it, and without the API keys.
+
+    Example:
+        >>> mask("http://me:secret@host/v1?api-key=abc")
+        'http://***@host/v1?api-key=***'
+    """
+    if "://" in text:
+        text = _PARAMETER.sub(r"\1***", _CREDENTIALS.sub(r"\1***@", text))
+    for name in _variables:
+        key = os.environ.get(name, "").strip()
+        if len(key) >= _SHORTEST:
+            text = text.replace(key, "***")
+    return text

@@ -1,0 +1,105 @@
+"""Reaching servers: sessions, limits, and what a server says of the model that it serves."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from scalediff.core.errors import PrerequisiteError
+from scalediff.core.secrets import mask
+from scalediff.engines.config import HttpConfig
+from scalediff.engines.endpoint import Endpoint
+from scalediff.engines.pacing import AdaptiveLimit, FixedLimit, Limit, Speeds
+
+if TYPE_CHECKING:
+    import aiohttp
+
+_OWN_IN_FLIGHT = 256
+
+
+def open_session(key: str | None, *, outside: bool) -> aiohttp.ClientSession:
+    """A session; servers outside are reached through the proxies that the environment names."""
+    import aiohttp
+
+    headers = {"Content-Type": "application/json"}
+    if key:
+        headers["Authorization"] = f"Bearer {key}"
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300, socket_factory=_socket),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
+        headers=headers,
+        trust_env=outside,
+        auto_decompress=True,
+        read_bufsize=2**18,
+    )
+
+
+def _socket(address: Any) -> socket.socket:
+    """A socket that notices a peer that is gone: a long answer is silent for many minutes."""
+    family, kind, proto, _, _ = address
+    made = socket.socket(family, kind, proto)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
+        if hasattr(socket, name):
+            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    return made
+
+
+def endpoint_of(
+    session: aiohttp.ClientSession, url: str, http: HttpConfig, *, own: bool
+) -> Endpoint:
+    """The endpoint of a URL, with the limit and the deadlines that the settings ask for."""
+    speeds = Speeds(http.least_deadline_s, http.slowest_tokens_per_s)
+    return Endpoint(session, url, _limit(url, http, own), speeds)
+
+
+def _limit(url: str, http: HttpConfig, own: bool) -> Limit:
+    if isinstance(http.in_flight, int):
+        return FixedLimit(http.in_flight)
+    if http.in_flight == "auto" and (own or is_own(url)):
+        return FixedLimit(_OWN_IN_FLIGHT)
+    return AdaptiveLimit(http.floor, http.ceiling)
+
+
+def is_own(url: str) -> bool:
+    """Whether a URL is of a loopback or private address, or a name without a dot."""
+    host = urlsplit(url).hostname or ""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost" or "." not in host
+    return address.is_loopback or address.is_private
+
+
+async def reach(endpoint: Endpoint, served: str) -> int | None:
+    """The window of the served model (0 where it is not told); None where nobody answers.
+
+    Raises:
+        PrerequisiteError: The server answers and does not serve the model, or wants a key.
+    """
+    status, value = await endpoint.get("/models")
+    if status == 404 and not endpoint.base.endswith("/v1"):
+        again, found = await endpoint.get("/v1/models")
+        if again == 200:
+            endpoint.base += "/v1"
+            status, value = again, found
+    if status == 0:
+        return None
+    if status in (401, 403):
+        raise PrerequisiteError(
+            f"{endpoint.shown} wants an API key (status {status}); export SCALEDIFF_API_KEY=KEY"
+        )
+    listed = value.get("data") if isinstance(value, dict) else None
+    models = [m for m in listed or () if isinstance(m, dict) and m.get("id")]
+    if not models:
+        return 0  # not every server lists its models
+    for model in models:
+        if model["id"] == served:
+            return int(model.get("max_model_len") or 0)
+    names = ", ".join(str(m["id"]) for m in models[:5])
+    raise PrerequisiteError(
+        f"{endpoint.shown} does not serve {served}; it serves {mask(names)}: name one of these "
+        "after the #"
+    )

@@ -1,0 +1,68 @@
+"""Names of served models: ``URL#NAME``, several URLs of one model, and a revision after an @."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from scalediff.core.engine import ModelSpec
+from scalediff.core.errors import RecipeError
+from scalediff.core.secrets import mask
+
+_BETWEEN = re.compile(r"[,\s]+")
+
+
+def join_urls(models: Sequence[str]) -> str:
+    """One name of a model that several servers serve.
+
+    Raises:
+        RecipeError: They do not serve the same model, or are no URLs.
+
+    Example:
+        >>> join_urls(["http://a:8000/v1#m", "http://b:8000/v1#m"])
+        'http://a:8000/v1,http://b:8000/v1#m'
+    """
+    if len(models) == 1:
+        return models[0]
+    parts = [str(model).partition("#") for model in models]
+    shown = mask(", ".join(str(model) for model in models))
+    if not parts or any(not url.startswith(("http://", "https://")) for url, _, _ in parts):
+        raise RecipeError(f"several models of one role have to be URLs of servers, not {shown}")
+    names = {name for _, _, name in parts if name}
+    if len(names) != 1:
+        raise RecipeError(f"{shown} have to serve one model: write the same #NAME after each")
+    return ",".join(url for url, _, _ in parts) + f"#{names.pop()}"
+
+
+def read_urls(name: str) -> ModelSpec:
+    """The servers that a name stands for.
+
+    Raises:
+        RecipeError: It names no model, or a URL is none.
+
+    Example:
+        >>> spec = read_urls("http://a/v1,http://b/v1#m@v2")
+        >>> spec.location, spec.served, spec.fingerprint
+        ('http://a/v1 http://b/v1', 'm', 'm@v2')
+    """
+    location, _, named = name.partition("#")
+    shown = mask(name)
+    if not named:
+        raise RecipeError(f"{shown} names no served model; add it as {mask(location)}#NAME")
+    urls = _BETWEEN.split(location.strip().rstrip(","))
+    for url in urls:
+        if not _is_url(url):
+            raise RecipeError(f"{mask(url)!r} in {shown} is no URL; write http://HOST:PORT/v1")
+    served, at, revision = named.rpartition("@")
+    if not served or not revision or "/" in revision:
+        served, at, revision = named, "", ""
+    return ModelSpec(shown, "url", " ".join(urls), f"{served}{at}{revision}", served)
+
+
+def _is_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number
+        return False

@@ -1,0 +1,149 @@
+"""Budgets, deadlines, guards, pilots and early ends, through the command line."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FAKE = Path(__file__).parents[1] / "support" / "fake.yaml"
+
+
+def cli(*args, status=0):
+    """Run a command; what it says on both streams."""
+    command = [sys.executable, "-m", "scalediff.cli", *map(str, args)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == status, done.stderr
+    return done.stdout + done.stderr
+
+
+def write_rows(path, n):
+    rows = ({"problem": f"What is ${i} + {i % 89}$?", "id": i} for i in range(n))
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def read(path):
+    return [json.loads(line) for line in path.read_text().split("\n") if line]
+
+
+def spent(out):
+    (path,) = Path(f"{out}.run").glob("steps/distill-*/spent.json")
+    return json.loads(path.read_bytes())
+
+
+@pytest.fixture
+def work(tmp_path):
+    write_rows(tmp_path / "rows.jsonl", 1500)
+    return tmp_path
+
+
+def test_a_budget_stops_in_good_order_and_more_of_it_goes_on_without_paying_twice(work):
+    rows, out = work / "rows.jsonl", work / "out.jsonl"
+    distill = ("distill", rows, "-o", out, "--model", "fake:teacher?latency_s=0.02")
+    told = cli(*distill, "--budget", "20k", status=75)
+    assert "the budget of 20,000 tokens is spent" in told
+    first = spent(out)
+    assert 20_000 <= first["new"] + first["prompt"] < 60_000  # what was under way finished
+    assert not out.exists()
+    told = cli(*distill, "--budget", "20k", status=75)  # it is of all goes together
+    assert spent(out)["new"] == first["new"]
+    cli(*distill)
+    assert len(read(out)) == 1500
+    assert spent(out)["sampled"] == 1500
+
+
+def test_finish_seals_what_is_there_and_the_command_goes_on_with_the_rest(work):
+    rows, out = work / "rows.jsonl", work / "out.jsonl"
+    distill = ("distill", rows, "-o", out, "--model", "fake:teacher?latency_s=0.02")
+    cli(*distill, "--budget", "20k", status=75)
+    cli("finish", f"{out}.run")
+    kept, dropped = read(out), read(work / "out.dropped.jsonl")
+    assert 0 < len(kept) < 1500
+    assert len(kept) + len(dropped) == 1500
+    assert {row["reason"] for row in dropped} == {"unfinished"}
+    cli(*distill)
+    assert len(read(out)) == 1500
+    assert spent(out)["sampled"] == 1500
+
+
+def test_a_deadline_in_the_past_or_nonsense_is_refused_and_one_to_come_is_kept(work):
+    rows, out = work / "rows.jsonl", work / "out.jsonl"
+    distill = ("distill", rows, "-o", out, "--model", "fake:teacher?latency_s=0.2")
+    assert "has passed" in cli(*distill, "--deadline", "2020-01-01 10:00", status=2)
+    told = cli(*distill, "--deadline", "+0.004min", status=75)
+    assert "deadline" in told
+    cli(*distill, "--deadline", "+1h")
+
+
+def test_a_guard_stops_a_run_that_pays_for_nothing(work):
+    rows, out = work / "rows.jsonl", work / "out.jsonl"
+    recipe = work / "r.yaml"
+    recipe.write_text(
+        f"""
+name: guarded
+models: {{teacher: 'fake:teacher?truncated=1&latency_s=0.01'}}
+stop_if: {{solve: ["truncated > 0.5 after 50"]}}
+steps:
+  sources: {{stage: sources, settings: {{paths: [{rows}]}}}}
+  solve: {{stage: solve, inputs: [sources], model: teacher, settings: {{max_new_tokens: 64}}}}
+"""
+    )
+    told = cli("run", recipe, "--out", out, status=75)
+    assert "stop_if: truncated > 0.5 after 50" in told
+    again = cli("run", recipe, "--out", out, status=75)  # and does not pay for another fifty
+    assert "stop_if" in again
+    cli("run", recipe, "--out", out, "--set", "stop_if.solve=[]")
+
+
+def test_a_pilot_forecasts_and_its_rows_count(work):
+    rows, out = work / "rows.jsonl", work / "out.jsonl"
+    distill = ("distill", rows, "-o", out, "--model", "fake:teacher")
+    told = cli(*distill, "--pilot", "100")
+    assert "15.0 times the pilot's rows" in told
+    assert len(read(out)) == 100
+    cli(*distill)
+    assert len(read(out)) == 1500
+    attempts = Path(f"{out}.run") / "attempts" / "attempts.idx"
+    assert attempts.stat().st_size // 44 == 1500
+
+
+def test_a_pilot_of_the_line_and_then_the_whole_pay_for_the_difference(tmp_path):
+    out = tmp_path / "run"
+    told = cli("run", FAKE, "--out", out, "--pilot", "30")
+    assert re.search(r"FORECAST of the whole: [\d.]+ times the pilot's rows", told)
+    assert "kept rows:" in told
+    cli("run", FAKE, "--out", out)
+    whole = tmp_path / "whole"
+    cli("run", FAKE, "--out", whole)
+
+    def dataset(run):
+        return sorted((p.name, p.read_bytes()) for p in (run / "dataset").rglob("*.parquet"))
+
+    assert dataset(out) == dataset(whole)
+    events = read(out / "events.jsonl")
+    seals = {e["step"]: e for e in events if e["event"] == "end"}
+    assert seals["generate"]["in"] > 30
+
+
+def test_prices_turn_tokens_into_money(work):
+    recipe = work / "r.yaml"
+    recipe.write_text(
+        f"""
+name: priced
+models: {{teacher: fake:teacher}}
+prices: {{teacher: {{prompt: 1000, sampled: 4000}}}}
+steps:
+  sources: {{stage: sources, settings: {{paths: [{work / "rows.jsonl"}]}}}}
+  solve: {{stage: solve, inputs: [sources], model: teacher}}
+"""
+    )
+    out = work / "run"
+    told = cli("run", recipe, "--out", out, "--budget", "$20", status=75)
+    assert "the budget of 20.00 is spent" in told
+    cli("run", recipe, "--out", out)
+    summary = json.loads((out / "summary.json").read_bytes())
+    tokens = summary["tokens"]["solve"]
+    assert tokens["cost"] == pytest.approx((tokens["prompt"] + 4 * tokens["new"]) / 1000)
+    assert summary["cost_total"] == pytest.approx(tokens["cost"])

@@ -1,0 +1,141 @@
+from datetime import datetime
+
+import pytest
+
+from scalediff.core.errors import RecipeError, Stopped
+from scalediff.core.records import Drop
+from scalediff.limits import (
+    Budget,
+    Guard,
+    Limits,
+    StepBrake,
+    quantities_of,
+    read_budget,
+    read_deadline,
+    read_guard,
+)
+from scalediff.recipe import build
+
+NOON = datetime(2026, 11, 26, 12, 0)
+
+
+@pytest.mark.parametrize(
+    ("texts", "budget"),
+    [
+        (["500000"], Budget(tokens=500_000)),
+        (["2M"], Budget(tokens=2_000_000)),
+        (["1.5B tokens".split()[0]], Budget(tokens=1_500_000_000)),
+        (["3h"], Budget(hours=3.0)),
+        (["90min"], Budget(hours=1.5)),
+        (["2d"], Budget(hours=48.0)),
+        (["$20"], Budget(cost=20.0)),
+        (["20 EUR"], Budget(cost=20.0)),
+        (["2M", "3h"], Budget(tokens=2_000_000, hours=3.0)),
+        (["1_000"], Budget(tokens=1000)),
+        ([], Budget()),
+    ],
+)
+def test_budgets_are_read_as_people_write_them(texts, budget):
+    assert read_budget(texts) == budget
+
+
+@pytest.mark.parametrize("text", ["", "much", "-3h", "3 weeks", "h3"])
+def test_what_is_no_budget_is_one_sentence(text):
+    with pytest.raises(RecipeError, match="write tokens"):
+        read_budget([text])
+
+
+def test_deadlines():
+    at = {text: datetime.fromtimestamp(read_deadline(text, NOON)) for text in
+          ("+2h", "+90min", "18:00", "11:00", "2026-12-01 18:00")}  # fmt: skip
+    assert at["+2h"] == datetime(2026, 11, 26, 14, 0)
+    assert at["+90min"] == datetime(2026, 11, 26, 13, 30)
+    assert at["18:00"] == datetime(2026, 11, 26, 18, 0)
+    assert at["11:00"] == datetime(2026, 11, 27, 11, 0)
+    assert at["2026-12-01 18:00"] == datetime(2026, 12, 1, 18, 0)
+    for wrong in ("soon", "2026-11-01 10:00", "+h", "25:00"):
+        with pytest.raises(RecipeError):
+            read_deadline(wrong, NOON)
+
+
+def test_guards_are_read_and_known():
+    assert read_guard(" truncated>40% after 1_000 ") == Guard(
+        "truncated>40% after 1_000", "truncated", 0.4, 1000
+    )
+    for wrong in ("cut > 0.4 after 500", "truncated > 1.5 after 5", "truncated > 0.4",
+                  "truncated < 0.4 after 5", "truncated > 0.4 after 0"):  # fmt: skip
+        with pytest.raises(RecipeError, match="stop_if"):
+            read_guard(wrong)
+
+
+def test_what_an_outcome_counts_for():
+    cut = {"attempts": [{"finish_reason": "length", "answer": None}]}
+    assert quantities_of(cut) == {"truncated", "no_answer"}
+    assert quantities_of({"attempts": [{"finish_reason": "stop", "answer": "4"}]}) == set()
+    assert quantities_of({"finish_reason": "length", "problem": "x"}) == {"truncated"}
+    assert quantities_of({"p_think": 0.1, "is_greedy": True}) == {"simple"}
+    assert quantities_of(Drop("attempt_failed")) == {"failed"}
+
+
+def test_a_guard_trips_when_enough_are_known_and_too_many_in_vain():
+    brake = StepBrake("distill", Limits(), [read_guard("truncated > 0.4 after 10")])
+    good = {"attempts": [{"finish_reason": "stop", "answer": "4"}]}
+    cut = {"attempts": [{"finish_reason": "length", "answer": None}]}
+    for outcome in [cut] * 5 + [good] * 4:
+        brake.note(outcome)
+        assert brake.reason() is None
+    brake.note(good)
+    stopped = brake.reason()
+    assert isinstance(stopped, Stopped)
+    assert "5 of 10" in str(stopped)
+    assert "stop_if.distill=[]" in str(stopped)
+    for _ in range(10):
+        brake.note(good)
+    assert brake.reason() is None
+
+
+def test_limits_say_which_is_reached():
+    spent = {"tokens": 10, "hours": 0.5, "cost": 1.0}
+    assert Limits(Budget(tokens=11), spent=lambda: spent).reached() is None
+    assert "10 tokens" in (Limits(Budget(tokens=10), spent=lambda: spent).reached() or "")
+    assert "0.50 hours" in (Limits(Budget(hours=0.4), spent=lambda: spent).reached() or "")
+    assert "deadline" in (Limits(deadline=1.0).reached() or "")
+
+
+def recipe(**more):
+    steps = {
+        "sources": {"stage": "sources", "settings": {"paths": ["x.jsonl"]}},
+        "solve": {"stage": "solve", "inputs": ["sources"], "model": "teacher"},
+    }
+    return build({"name": "r", "models": {"teacher": "fake:teacher"}, "steps": steps, **more}, "r")
+
+
+def test_a_recipe_says_what_stops_it_and_what_tokens_cost():
+    made = recipe(
+        stop_if={"solve": ["no_answer > 0.5 after 20"]},
+        prices={"teacher": {"prompt": 1, "sampled": 4}},
+        budget="$3",
+    )
+    node = made.nodes["solve"]
+    assert [guard.text for guard in made.guards(node)] == ["no_answer > 0.5 after 20"]
+    price = made.price(node)
+    assert price is not None
+    assert price.of(1_000_000, 500_000) == 3.0
+    assert recipe(stop_if={"solve": []}).guards(node) == []
+    assert recipe().guards(node)  # shipped ones
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"stop_if": {"solv": []}}, "did you mean solve"),
+        ({"stop_if": {"solve": ["cut > 1 after 2"]}}, "stop_if"),
+        ({"prices": {"techer": {"prompt": 1}}}, "did you mean teacher"),
+        ({"prices": {"teacher": {"promt": 1}}}, "promt"),
+        ({"budget": "$3"}, "needs `prices:`"),
+        ({"budget": "much"}, "write tokens"),
+    ],
+)
+def test_what_is_wrong_with_money_in_a_recipe_is_said(more, told):
+    with pytest.raises(RecipeError, match=told):
+        recipe(**more)
