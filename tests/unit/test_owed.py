@@ -1,6 +1,7 @@
 """What is owed is finished exactly once, whatever fails on the way."""
 
 import asyncio
+import itertools
 import random
 from collections import Counter
 
@@ -244,7 +245,7 @@ def test_work_that_waits_for_nobody_leaves_the_loop_its_turns(tmp_path):
                 await asyncio.sleep(0)
 
     asyncio.run(main())
-    assert max(b - a for a, b in zip(turns, turns[1:], strict=False)) <= 2 * owed.WINDOW
+    assert max(b - a for a, b in itertools.pairwise(turns)) <= 2 * owed.WINDOW
 
 
 def test_races_of_failing_and_cancelled_units_finish_each_once(tmp_path, monkeypatch):
