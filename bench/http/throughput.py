@@ -22,7 +22,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "support"))
 
-from server_process import Server
+from fault_server import Server
 
 
 def write_rows(path: Path, n: int) -> None:

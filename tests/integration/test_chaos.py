@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from counting import read_lines
-from server_process import Server
+from fault_server import Server
 
 FAULTS = ("429=0.02,429-after=0.005,429-date=0.002,500=0.02,502=0.01,503=0.02,cut=0.02,reset=0.02,"
           "garbage=0.01,content-type=0.01,error-body=0.01,empty-choice=0.01,no-content=0.01,"
@@ -50,7 +50,7 @@ def test_every_fault_at_once_and_five_kills_lose_nothing_and_raise_no_storm(tmp_
     n, counts = 5_000, tmp_path / "counts.jsonl"
     rows, out = tmp_path / "rows.jsonl", tmp_path / "out.jsonl"
     write_rows(rows, n)
-    options = ("--fault", FAULTS, "--retry-after", "0.2", "--drip", "20", "--latency", "0.01",
+    options = ("--fault", FAULTS, "--retry-after", "0.2", "--drip-s", "20", "--latency", "0.01",
                "--sigma", "1", "--counts", str(counts))  # fmt: skip
     with Server(*options) as server:
         client = distill(rows, out, server.model)
@@ -62,7 +62,7 @@ def test_every_fault_at_once_and_five_kills_lose_nothing_and_raise_no_storm(tmp_
                 client.wait()
                 client = distill(rows, out, server.model)
             else:
-                server.end(signal.SIGKILL)
+                server.kill()
                 time.sleep(0.3)
                 server.start()
         assert client.wait() == 0

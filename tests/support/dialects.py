@@ -47,7 +47,7 @@ class Vocabulary:
     """Ids of words: hashes, so that a restarted server gives the same; read back while it lives."""
 
     def __init__(self) -> None:
-        self._words: dict[int, str] = {}
+        self._words: dict[int, str] = {number: tag for tag, number in _IDS.items()}
 
     def ids(self, tokens: list[str]) -> list[int]:
         """The id of each token, from now on known."""

@@ -1,160 +1,195 @@
-"""A server that fails as real ones do: ``python tests/support/fault_server.py --help``.
+"""A server that fails on purpose: rehearse a run against it before paying for a real one.
 
-It speaks the OpenAI API over the scripted ``fake`` engine: to rehearse a run against 429s, cut
-streams, resets, garbage, half-open sockets and kills before a real server does it, as
-``docs/rehearse.md`` says. It prints ``listening on URL#NAME`` when it is ready.
+It speaks the OpenAI API over the scripted ``fake`` models. ``docs/rehearse.md`` tells how:
+
+    python tests/support/fault_server.py --model 'fake:teacher' --fault 429=0.05,cut=0.02
+
+Tests start it with ``Server``.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import ctypes
 import os
 import signal
-import ssl
 import sys
-from contextlib import suppress
+import threading
+from collections.abc import Sequence
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 import dialects
 import faults
 import logprobs
 from aiohttp import web
+from answers import Settings
 from counting import Counts
-from instant import Instant, Tally
-from serving import Service, Settings
+from instant import Canned, Connection
+from serving import Service
+from starting import Server
 
-_PR_SET_PDEATHSIG = 1
+from scalediff.core.errors import RecipeError
+from scalediff.engines.fake import read_script
+
+__all__ = ["Server", "main"]
+
+_SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux
 
 
 def parser() -> argparse.ArgumentParser:
-    """The options."""
-    kinds = "; ".join(f"{kind}: {what}" for kind, what in faults.KINDS.items())
-    made = argparse.ArgumentParser(description=__doc__)
-    add = made.add_argument
+    """What the command line takes."""
+    kinds = "\n".join(f"  {kind:<14}{text}" for kind, text in faults.KINDS.items())
+    scores = "\n".join(f"  {kind:<16}{text}" for kind, text in logprobs.SCORES.items())
+    p = argparse.ArgumentParser(
+        description="An OpenAI-compatible server over a scripted model, with faults on purpose.",
+        epilog=f"faults:\n{kinds}\n\nscores:\n{scores}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = p.add_argument
+    add("--model", default="fake:teacher", help="script of the model: fake:teacher?accuracy=0.9")
+    add("--name", default="", help="served name (that of the script)")
     add("--port", type=int, default=0, help="0 takes a free one")
-    add("--model", default="fake:teacher", help="script of the fake engine")
-    add("--name", default="teacher", help="name under which it is served")
-    add("--reasoning", choices=dialects.REASONING, default="field", help="where the thought is")
-    add("--score", choices=[*logprobs.SCORES], default="prompt_logprobs", help="dialect of scores")
-    add("--no-tokenize", action="store_true", help="no /tokenize and /detokenize")
-    add("--strict-window", action="store_true", help="refuse caps that the window has no room for")
-    add("--refuse", action="append", default=[], metavar="FIELD", help="answer 400 to this field")
-    add("--api-key", default="", help="the key that requests have to bring")
-    add("--latency", type=float, default=0.0, metavar="S", help="median of a log-normal latency")
-    add("--sigma", type=float, default=0.0, help="its spread")
-    add("--latency-cap", type=float, default=0.0, metavar="S", help="it is this at most")
-    add("--latency-each-try", action="store_true", help="drawn anew at each try")
-    add("--tokens-per-s", type=float, default=0.0, help="pace of one answer")
-    add("--capacity", type=int, default=0, help="429 over so many in flight")
-    add("--fault", default="", metavar="KIND=SHARE,...", help=f"shares of tries. {kinds}")
-    add("--poison", type=float, default=0.0, help="share of requests that get 500 on every try")
-    add("--retry-after", type=float, default=1.0, metavar="S", help="what Retry-After says")
-    add("--drip", type=float, default=10.0, metavar="S", help="seconds of a slow-drip")
-    add("--down-for", type=float, default=0.0, metavar="S", help="503 for everything, so long")
-    add("--down-at", type=int, default=0, metavar="N", help="from the N-th try on; 0: at the start")
-    add("--seed", type=int, default=0, help="of the lots")
-    add("--counts", type=Path, help="file that outlives the server: one line a try")
-    add("--instant", action="store_true", help="canned answers, next to no work: for benchmarks")
-    add("--tls-garbage", action="store_true", help="answer TLS with garbage: for https URLs")
-    add("--die-with-parent", action="store_true", help="end when the process that started it does")
-    return made
+    add("--seed", type=int, default=0, help="another seed, other faults and latencies")
+    add("--api-key", default="", help="refuse calls without this key (401)")
+    add("--instant", action="store_true", help="canned answers at full speed, without faults")
+    d = p.add_argument_group("dialect").add_argument
+    d("--reasoning", choices=dialects.REASONING, default="field", help="where the thought is")
+    d("--score", choices=list(logprobs.SCORES), default="prompt_logprobs", help="see below")
+    d("--no-tokenize", action="store_true", help="without /tokenize and /detokenize")
+    d("--refuse", default="", metavar="FIELDS", help="answer 400 to these: top_k,min_p,seed")
+    d("--strict-window", action="store_true", help="400 where prompt + max_tokens pass the window")
+    t = p.add_argument_group("time").add_argument
+    t("--latency", type=float, default=0.0, metavar="S", help="median seconds to the first byte")
+    t("--sigma", type=float, default=0.0, help="its log-normal spread")
+    t("--latency-cap", type=float, default=0.0, metavar="S", help="its most; 0 is no cap")
+    t("--latency-each-try", action="store_true", help="drawn anew at each try of a request")
+    t("--tokens-per-s", type=float, default=0.0, metavar="N", help="pace of a response; 0 is none")
+    t("--capacity", type=int, default=0, metavar="N", help="429 over N in flight; 0 is no limit")
+    f = p.add_argument_group("faults").add_argument
+    f("--fault", default="", metavar="KIND=SHARE,...", help="shares of tries; kinds below")
+    f("--poison", type=float, default=0.0, metavar="SHARE", help="requests that always get 500")
+    f("--retry-after", type=float, default=1.0, metavar="S", help="what 429-after and -date ask")
+    f("--drip-s", type=float, default=10.0, metavar="S", help="seconds of a slow-drip answer")
+    f("--fail-until", type=float, default=0.0, metavar="S", help="503 for the first S seconds")
+    f("--down-at", type=int, default=1, metavar="N", help="the try at which --down-for begins")
+    f("--down-for", type=float, default=0.0, metavar="S", help="503 for S seconds, once")
+    f("--tls-garbage-port", type=int, metavar="PORT", help="answers garbage to a TLS hello")
+    c = p.add_argument_group("counting").add_argument
+    c("--counts", type=Path, metavar="FILE", help="a line for each try; kept over restarts")
+    c("--parent", type=int, default=0, metavar="PID", help="end when this parent process ends")
+    return p
 
 
 def settings_of(args: argparse.Namespace) -> Settings:
-    """The settings that the options ask for."""
-    lots = faults.Lots(
-        seed=args.seed,
-        shares=faults.read_shares(args.fault),
-        poison=args.poison,
-        latency_s=args.latency,
-        sigma=args.sigma,
-        latency_cap_s=args.latency_cap,
-        each_try=args.latency_each_try,
-    )
+    """The settings that the arguments ask for.
+
+    Raises:
+        ValueError: Arguments that do not go together, or a value out of range.
+    """
+    if not args.model.startswith("fake:"):
+        raise ValueError(f"--model {args.model}: give a script, such as fake:teacher")
+    try:
+        read_script(args.model.removeprefix("fake:"))
+    except RecipeError as wrong:
+        raise ValueError(str(wrong)) from None
+    if args.instant and (args.fault or args.poison or args.capacity or args.down_for):
+        raise ValueError("--instant knows no faults; leave --fault and the like out")
     return Settings(
         model=args.model,
-        name=args.name,
+        name=args.name or args.model.removeprefix("fake:").partition("?")[0],
         reasoning=args.reasoning,
         score=args.score,
         tokenize=not args.no_tokenize,
         strict_window=args.strict_window,
-        refuse=args.refuse,
+        refuse=tuple(filter(None, args.refuse.split(","))),
         api_key=args.api_key,
         capacity=args.capacity,
         tokens_per_s=args.tokens_per_s,
-        lots=lots,
+        lots=faults.Lots(
+            seed=args.seed,
+            shares=faults.read_shares(args.fault),
+            poison=args.poison,
+            latency_s=args.latency,
+            sigma=args.sigma,
+            latency_cap_s=args.latency_cap,
+            each_try=args.latency_each_try,
+        ),
         retry_after_s=args.retry_after,
-        drip_s=args.drip,
-        fail_until=0.0 if args.down_at else args.down_for,
+        drip_s=args.drip_s,
+        fail_until=args.fail_until,
         down_at=args.down_at,
         down_for=args.down_for,
     )
 
 
-async def serve(args: argparse.Namespace) -> None:
-    """Serve until SIGTERM."""
-    loop = asyncio.get_running_loop()
-    ended = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ended.set)
-    settings = settings_of(args)
-    runner: web.AppRunner | None = None
-    if args.tls_garbage:
-        server = await asyncio.start_server(_garbage, "127.0.0.1", args.port)
-        port = server.sockets[0].getsockname()[1]
-    elif args.instant:
-        tally = Tally()
-        made = await loop.create_server(
-            lambda: Instant(settings.name, settings.lots, tally), "127.0.0.1", args.port
+async def serve(args: argparse.Namespace, settings: Settings) -> None:
+    """Serve until cancelled; the ready line is printed when calls are taken."""
+    counts = Counts(args.counts)
+    if args.instant:
+        canned = Canned(settings)
+        server = await asyncio.get_running_loop().create_server(
+            lambda: Connection(canned, settings, counts), "127.0.0.1", args.port, backlog=4096
         )
-        port = made.sockets[0].getsockname()[1]
+        port = server.sockets[0].getsockname()[1]
     else:
-        service = Service(settings, Counts(args.counts))
-        runner = web.AppRunner(service.app(), handler_cancellation=True, access_log=None,
-                               shutdown_timeout=0.1)  # fmt: skip
+        # a client that goes away ends the work on its request, as on a real server
+        service = Service(settings, counts)
+        runner = web.AppRunner(service.app(), access_log=None, handler_cancellation=True)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", args.port, reuse_address=True, backlog=1024)
+        site = web.TCPSite(runner, "127.0.0.1", args.port, backlog=4096)
         await site.start()
         port = runner.addresses[0][1]
-    scheme = "https" if args.tls_garbage else "http"
-    print(f"listening on {scheme}://127.0.0.1:{port}/v1#{settings.name}", flush=True)
-    await ended.wait()
-    if runner is not None:
-        await runner.cleanup()
+    if args.tls_garbage_port is not None:
+        await asyncio.start_server(_garbage, "127.0.0.1", args.tls_garbage_port)
+    print(f"listening on http://127.0.0.1:{port}/v1#{settings.name}", flush=True)
+    await asyncio.Event().wait()
 
 
 async def _garbage(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """What a plain server says to a TLS hello."""
-    with suppress(ConnectionError, ssl.SSLError):
+    with contextlib.suppress(ConnectionError):
         await reader.read(64)
-        writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+        writer.write(faults.GARBAGE)
         await writer.drain()
     writer.close()
 
 
-def main() -> None:
-    """Read the options and serve."""
-    options = parser()
-    args = options.parse_args()
-    if args.die_with_parent and sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() == 1:
-            return
+def die_with(parent: int) -> None:
+    """End this process as soon as its parent is gone, however that ended."""
     try:
-        faults.read_shares(args.fault)
-    except ValueError as error:
-        options.error(str(error))
-    loop_factory = None
-    with suppress(ImportError):
+        libc = ctypes.CDLL(None, use_errno=True)
+        done = libc.prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL) == 0
+    except (OSError, AttributeError, TypeError):
+        done = False
+    if done and os.getppid() != parent:
+        os._exit(0)  # it ended before it could be watched
+    if not done:
+        threading.Thread(target=_watch_stdin, daemon=True).start()
+
+
+def _watch_stdin() -> None:
+    # the parent holds the other end of the pipe and never writes: it reads empty when that closes
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve as the command line says, until interrupted."""
+    p = parser()
+    args = p.parse_args(arguments)
+    try:
+        settings = settings_of(args)
+    except ValueError as wrong:
+        p.error(str(wrong))
+    if args.parent:
+        die_with(args.parent)
+    with contextlib.suppress(ImportError):
         import uvloop
 
-        loop_factory = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=loop_factory) as runner:
-        runner.run(serve(args))
+        uvloop.install()
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(serve(args, settings))
 
 
 if __name__ == "__main__":

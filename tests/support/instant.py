@@ -1,118 +1,179 @@
-"""A server with canned answers and next to no work: what a client is measured against.
+"""Canned answers with the least work possible: a server that is not what a benchmark measures.
 
-It speaks as much HTTP/1.1 as a client with keep-alive connections needs, on ``asyncio.Protocol``
-itself: aiohttp's server takes several times as long for a request as the client under test may.
-Every chat gets a short thought and an answer that hangs on the bytes of its body; latencies work.
+A protocol of its own instead of aiohttp.web, which on one core serves about half as many requests:
+the head of a request is searched for its length alone, and an answer is a template of fixed length
+with a number in it, a checksum of the body. No model is asked, no try fails; latency costs a timer,
+so thousands of requests may be under way.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
+import hashlib
 import zlib
-from collections import deque
-from typing import cast
+from typing import Any, cast
 
-import faults
 import orjson
+from answers import Settings
+from counting import SERVED, Counts
 
-_ANSWER = (
-    b'{"id":"i","object":"chat.completion","created":0,"model":"%s","choices":[{"index":0,'
-    b'"message":{"role":"assistant","reasoning_content":"We add the numbers.",'
-    b'"content":"The answer is $\\\\boxed{%d}$."},"finish_reason":"stop"}],'
-    b'"usage":{"prompt_tokens":12,"completion_tokens":16,"total_tokens":28}}'
-)
-_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+_NUM_TOKENS = 24
+_USAGE = {"prompt_tokens": 32, "completion_tokens": _NUM_TOKENS, "total_tokens": 32 + _NUM_TOKENS}
+_THOUGHT = "The number that is asked for has to be worked out. So it is @@@."
+_ANSWER = "The answer is $\\boxed{@@@}$."
+_PROBLEM = "What is $@@@ \\cdot 7 + @@@@@@$?"
+_CLOSE_ID = "151649"
 
 
-class Tally:
-    """What an instant server served."""
+def _http(body: bytes, status: str = "200 OK", content_type: str = "application/json") -> bytes:
+    head = (
+        f"HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
 
-    def __init__(self) -> None:
-        self.served = self.in_flight = self.max_in_flight = 0
-        self.latency_s = 0.0
-        self.first = self.last = 0.0
 
-    def totals(self) -> dict[str, float]:
-        """What ``GET /counts`` answers; ``latency_s`` is the sum of all latencies."""
-        return {
-            "tries": self.served,
-            "served": self.served,
-            "in_flight": self.in_flight,
-            "max_in_flight": self.max_in_flight,
-            "latency_s": self.latency_s,
-            "span_s": self.last - self.first,
+def _template(value: bytes | dict[str, Any], content_type: str = "application/json") -> bytes:
+    """A response into which two numbers are put by ``%``: six digits, and their last three."""
+    body = value if isinstance(value, bytes) else orjson.dumps(value)
+    text = _http(body, content_type=content_type).replace(b"%", b"%%")
+    return text.replace(b"@@@@@@", b"%(six)06d").replace(b"@@@", b"%(three)03d")
+
+
+def _events(head: dict[str, Any], *choices: dict[str, Any]) -> bytes:
+    parts = [{**head, "choices": [choice]} for choice in choices]
+    parts.append({**head, "choices": [], "usage": _USAGE})
+    return b"".join(b"data: %s\n\n" % orjson.dumps(part) for part in parts) + b"data: [DONE]\n\n"
+
+
+class Canned:
+    """The answers of a server, made once."""
+
+    def __init__(self, settings: Settings) -> None:
+        head = {"id": "canned", "object": "chat.completion", "created": 0, "model": settings.name}
+        message: dict[str, Any] = {"role": "assistant", "content": _ANSWER}
+        if settings.reasoning in ("field", "reasoning"):
+            name = "reasoning_content" if settings.reasoning == "field" else "reasoning"
+            message[name] = _THOUGHT
+        else:
+            opening = "<think>" if settings.reasoning == "inline" else ""
+            message["content"] = f"{opening}\n{_THOUGHT}\n</think>\n\n{_ANSWER}"
+        end = {"index": 0, "finish_reason": "stop"}
+        chunk = {**head, "object": "chat.completion.chunk"}
+        text = {**head, "object": "text_completion"}
+        asked = {"logprob": -0.25, "rank": 1, "decoded_token": "</think>"}
+        scored = {"prompt_logprobs": [None, {_CLOSE_ID: asked}]}
+        echoed = {
+            "tokens": ["What", "</think>"],
+            "token_logprobs": [None, -0.25],
+            "top_logprobs": [None, {"</think>": -0.25}],
+            "text_offset": [0, 4],
         }
+        self.chat = _template({**head, "choices": [{**end, "message": message}], "usage": _USAGE})
+        self.chat_stream = _template(
+            _events(chunk, {"index": 0, "delta": message}, {**end, "delta": {}}),
+            "text/event-stream",
+        )
+        self.text = _template({**text, "choices": [{**end, "text": _PROBLEM}], "usage": _USAGE})
+        self.text_stream = _template(
+            _events(text, {"index": 0, "text": _PROBLEM}, {**end, "text": ""}), "text/event-stream"
+        )
+        self.scores = _template(
+            {**text, "choices": [{**end, "text": "x", **scored}], "usage": _USAGE}
+        )
+        self.echo = _template(
+            {**text, "choices": [{**end, "text": "", "logprobs": echoed}], "usage": _USAGE}
+        )
+        card = {"id": settings.name, "object": "model", "max_model_len": 32768}
+        self.models = _http(orjson.dumps({"object": "list", "data": [card]}))
+        self.health = _http(b"")
+        self.unknown = _http(b"{}", "404 Not Found")
+
+    def answer(self, path: bytes, body: bytes) -> bytes:
+        """The response to a call; the same for the same body."""
+        checksum = zlib.crc32(body) % 1_000_000
+        streams = b'"stream":true' in body or b'"stream": true' in body
+        if path.endswith(b"/chat/completions"):
+            template = self.chat_stream if streams else self.chat
+        elif b'"prompt_logprobs"' in body:
+            template = self.scores
+        elif b'"echo"' in body:
+            template = self.echo
+        else:
+            template = self.text_stream if streams else self.text
+        return template % {b"six": checksum, b"three": checksum % 1000}
 
 
-class Instant(asyncio.Protocol):
-    """One connection; answers go out in the order of their requests."""
+class Connection(asyncio.Protocol):
+    """One kept-alive connection. With latency its client sends one request at a time."""
 
-    def __init__(self, name: str, lots: faults.Lots, tally: Tally) -> None:
-        self._name = name.encode()
-        self._lots = lots
-        self._tally = tally
-        self._data = b""
-        self._due: deque[list[bytes | None]] = deque()
+    def __init__(self, canned: Canned, settings: Settings, counts: Counts) -> None:
+        self._canned, self._lots, self._counts = canned, settings.lots, counts
+        self._slow = settings.lots.latency_s > 0
+        self._waiting: dict[bytes, asyncio.TimerHandle] = {}
+        self._buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport."""
+        """A client came."""
         self._transport = cast(asyncio.Transport, transport)
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It went; what it waited for is abandoned."""
+        for key, timer in self._waiting.items():
+            timer.cancel()
+            self._counts.in_flight -= 1
+            self._counts.end(key.hex(), None, "abandoned", 0)
+        self._waiting.clear()
+
     def data_received(self, data: bytes) -> None:
-        """Answer every request that is whole."""
-        self._data += data
+        """Answer each request that is there in full."""
+        self._buffer += data
         while True:
-            head_end = self._data.find(b"\r\n\r\n")
-            if head_end < 0:
+            end = self._buffer.find(b"\r\n\r\n")
+            if end < 0:
                 return
-            head = self._data[:head_end].lower()
-            at = head.find(b"content-length:")
-            length = int(head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
-            end = head_end + 4 + length
-            if len(self._data) < end:
+            head = self._buffer[:end]
+            length = _length(head)
+            if len(self._buffer) < end + 4 + length:
+                if b"100-continue" in head:
+                    self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
                 return
-            body, self._data = self._data[head_end + 4 : end], self._data[end:]
-            if head.startswith(b"post"):
-                self._post(head.split(b" ", 2)[1], body)
-            else:
-                self._transport.write(self._get(head.split(b" ", 2)[1]))
+            body = self._buffer[end + 4 : end + 4 + length]
+            self._buffer = self._buffer[end + 4 + length :]
+            self._answer(head, body)
 
-    def _post(self, path: bytes, body: bytes) -> None:
-        tally = self._tally
-        if not path.endswith(b"/completions"):
-            self._transport.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+    def _answer(self, head: bytes, body: bytes) -> None:
+        method, path, _ = head.split(b" ", 2)
+        if method != b"POST" or not path.endswith(b"completions"):
+            self._transport.write(self._aside(path))
             return
-        tally.in_flight += 1
-        tally.max_in_flight = max(tally.max_in_flight, tally.in_flight)
-        tally.first = tally.first or time.monotonic()
-        text = _ANSWER % (self._name, zlib.crc32(body) % 1000)
-        place: list[bytes | None] = [None]
-        self._due.append(place)
-        answer = _HEAD % len(text) + text
-        if not self._lots.latency_s:
-            self._settle(place, answer)
+        key = hashlib.blake2b(body, digest_size=8).digest()
+        number = self._counts.begin(key.hex())
+        self._counts.work()
+        if not self._slow:
+            self._send(key, path, body)
             return
-        latency = self._lots.latency(faults.key_of("", body))
-        tally.latency_s += latency
-        asyncio.get_running_loop().call_later(latency, self._settle, place, answer)
+        delay = self._lots.latency(key.hex(), number)
+        loop = asyncio.get_running_loop()
+        self._waiting[key] = loop.call_later(delay, self._send, key, path, body)
 
-    def _settle(self, place: list[bytes | None], answer: bytes) -> None:
-        place[0] = answer
-        self._tally.served += 1
-        self._tally.in_flight -= 1
-        self._tally.last = time.monotonic()
-        while self._due and self._due[0][0] is not None:
-            ready = self._due.popleft()[0]
-            assert ready is not None
-            self._transport.write(ready)
+    def _send(self, key: bytes, path: bytes, body: bytes) -> None:
+        self._waiting.pop(key, None)
+        self._transport.write(self._canned.answer(path, body))
+        self._counts.in_flight -= 1
+        self._counts.end(key.hex(), None, SERVED, _NUM_TOKENS)
 
-    def _get(self, path: bytes) -> bytes:
+    def _aside(self, path: bytes) -> bytes:
+        if path.endswith(b"/models"):
+            return self._canned.models
+        if path == b"/health":
+            return self._canned.health
         if path == b"/counts":
-            value: object = self._tally.totals()
-        elif path == b"/v1/models":
-            value = {"object": "list", "data": [{"id": self._name.decode()}]}
-        else:
-            value = {}
-        text = orjson.dumps(value)
-        return _HEAD % len(text) + text
+            return _http(orjson.dumps(self._counts.totals()))
+        return self._canned.unknown
+
+
+def _length(head: bytes) -> int:
+    at = head.find(b"Content-Length:")
+    if at < 0:
+        at = head.lower().find(b"content-length:")
+    return int(head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0

@@ -18,10 +18,13 @@ _PIECE = re.compile(r"\s*\S+\s*|\s+")
 _DRIPS = 20
 
 
-class Paid(Protocol):
-    """Who is told how many tokens went out."""
+class Watcher(Protocol):
+    """Who is told how many tokens went out, and when the last bytes do."""
 
     tokens: int
+
+    def last(self, tokens: int) -> None:
+        """The last bytes go out now."""
 
 
 @dataclass(frozen=True)
@@ -94,10 +97,10 @@ def _event(value: dict[str, Any]) -> bytes:
 async def send(
     http: web.Request,
     reply: Reply,
+    watcher: Watcher,
     fault: str | None = None,
     tokens_per_s: float = 0.0,
     drip_s: float = 0.0,
-    paid: Paid | None = None,
 ) -> web.StreamResponse:
     """Send a reply; with the fault ``cut`` half of it, with ``slow-drip`` in drips."""
     response = web.StreamResponse(status=reply.status, headers=reply.headers)
@@ -113,36 +116,32 @@ async def send(
             chunks = [body[i : i + size] for i in range(0, len(body), size)]
     if fault == "slow-drip":
         delay = drip_s / len(chunks)
-    shown = chunks[: len(chunks) // 2] if fault == "cut" else chunks
     await response.prepare(http)
-    await _write(response, shown, delay, reply, paid)
+    shown = chunks[: len(chunks) // 2] if fault == "cut" else chunks
+    end = await _write(response, shown, delay, watcher if reply.is_stream else None)
+    if http.transport is not None and not http.transport.is_closing():
+        watcher.last(reply.tokens)
+    await response.write(end)
     if fault == "cut" and not reply.is_stream and http.transport is not None:
         http.transport.close()  # after what was written; the length that was promised is not met
         return response
     await response.write_eof()
-    if paid is not None:
-        paid.tokens = reply.tokens
     return response
 
 
 async def _write(
-    response: web.StreamResponse,
-    chunks: list[bytes],
-    delay: float,
-    reply: Reply,
-    paid: Paid | None,
-) -> None:
-    """Write chunks, one each ``delay`` seconds; all at once where that is 0."""
+    response: web.StreamResponse, chunks: list[bytes], delay: float, watcher: Watcher | None
+) -> bytes:
+    """Write chunks, one each ``delay`` seconds; what is left for the last write is given back."""
     start, waiting = time.monotonic(), b""
-    for i, chunk in enumerate(chunks, 1):
+    for i, chunk in enumerate(chunks):
         ahead = start + i * delay - time.monotonic()
         if ahead > 0.002:  # sleeps shorter than that cost more than they take
             if waiting:
                 await response.write(waiting)
-                waiting = b""
+            waiting = b""
             await asyncio.sleep(ahead)
         waiting += chunk
-        if paid is not None and reply.is_stream:
-            paid.tokens = min(i, reply.tokens)
-    if waiting:
-        await response.write(waiting)
+        if watcher is not None:
+            watcher.tokens = i
+    return waiting
