@@ -1,7 +1,8 @@
 """The engine that is open, kept for the next step where that uses the same model.
 
 Opening a large model takes minutes, and several steps of a line ask the same one. It is closed when
-a step asks another, before a training (which wants the memory), and at the end.
+the next step that asks one asks another, before a training (which wants the memory), and at the
+end; steps between that decide leave it open.
 """
 
 from __future__ import annotations
@@ -47,16 +48,16 @@ class Keeper:
         self._spec = spec
         return self._engine
 
-    def close_engine(self) -> None:
-        """Give the engine's memory back."""
-        if self._engine is not None:
+    def keep_for(self, model: str | None) -> None:
+        """Give the engine's memory back, unless it is this model's (by its name in the recipe)."""
+        if self._spec is not None and self._spec.name != model:
             self.run(self._close())
 
     def close(self) -> None:
         """Close the engine and the loop."""
         if self._runner is not None:
             try:
-                self.close_engine()
+                self.keep_for(None)
             finally:
                 self._runner.close()
                 self._runner = None

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 from scalediff.core.errors import EngineError, RecordError, RequestError
@@ -29,6 +30,11 @@ TRIES = 3
 _TROUBLE_PASSES = 4
 """Passes over owed units without a single success before the engine is said to have failed."""
 _LONGEST_PAUSE_S = 30.0
+_PROBES = 4
+_PROBE_S = 10.0
+"""After a fruitless pass few units go first, until one succeeds; so many seconds if none ends."""
+_MOST_FAILED = 10_000
+"""Failed units that are held with their rows; more end the pass, so that they come first again."""
 _TELL_EVERY = 64
 
 
@@ -75,6 +81,8 @@ class Owed:
         self._last_error: EngineError | None = None
         self._done = self._successes = self._in_a_row = 0
         self._reason: Exception | None = None
+        self._limit = WINDOW
+        self._answered = asyncio.Event()
 
     def finished(self, key: str) -> Row | Drop | None:
         """What came of a unit; None where it is owed."""
@@ -113,7 +121,7 @@ class Owed:
             before = self._successes
             self._retries = deque([*self._failed, *self._retries])
             self._failed, self._in_a_row = [], 0
-            is_over = await self._one_pass(units, total)
+            is_over = await self._one_pass(units, total, is_probing=fruitless > 0)
             if self._reason is not None:
                 raise self._reason
             if is_over and not self._failed:
@@ -127,34 +135,56 @@ class Owed:
                 )
             await asyncio.sleep(min(_LONGEST_PAUSE_S, 0.5 * 2**fruitless))
 
-    async def _one_pass(self, units: Iterator[Unit], total: int) -> bool:
+    async def _one_pass(self, units: Iterator[Unit], total: int, *, is_probing: bool) -> bool:
         """Try each unit once; True where none is left that was not tried.
 
         A pass ends early where as many as are under way failed in a row: a server that is down
         would otherwise see the whole queue once a pass.
         """
-        width = self._ctx.engine.info.width if self._ctx.engine is not None else 0
-        window = max(WINDOW, 2 * width)
+        window = self._window()
+        self._limit = _PROBES if is_probing else window
+        self._answered.clear()
         is_over = False
 
         async def worker() -> None:
             nonlocal is_over
-            while not is_over and self._in_a_row < window and not self._is_braked():
+            while not is_over and self._has_room() and not self._is_braked():
                 unit = self._retries.popleft() if self._retries else next(units, None)
                 if unit is None:
                     is_over = True
                 elif await self._try(unit):
                     self._in_a_row = 0
+                    self._answered.set()
                     self._tell(total)
                 else:
                     self._in_a_row += 1
                     self._failed.append(unit)
+                # what needs nobody's answer would otherwise keep the loop (and Ctrl-C) from a turn
+                await asyncio.sleep(0)
+            self._answered.set()
 
         async with asyncio.TaskGroup() as group:
-            for _ in range(min(window, max(total, 1))):
+            for number in range(min(window, max(total, 1))):
+                if number == self._limit:
+                    await self._probe()
+                    if not self._has_room():
+                        break
+                    self._limit = window
                 group.create_task(worker())
         self._ctx.progress(self._done, total)
         return is_over
+
+    def _window(self) -> int:
+        width = self._ctx.engine.info.width if self._ctx.engine is not None else 0
+        return max(WINDOW, 2 * width)
+
+    def _has_room(self) -> bool:
+        return self._in_a_row < self._limit and len(self._failed) < _MOST_FAILED
+
+    async def _probe(self) -> None:
+        """Wait for one of the first units to succeed, or for all of them to fail."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._answered.wait(), _PROBE_S)
 
     def _is_braked(self) -> bool:
         if self._brake is not None and self._reason is None:

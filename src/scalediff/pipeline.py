@@ -118,8 +118,10 @@ class Pipeline:
             raise Stopped("stopped in good order; run the same command again to go on") from None
         finally:
             self.run.event("stop")
-            self._keeper.run(self._domain.close())
-            self._keeper.close()
+            try:
+                self._keeper.run(self._domain.close())
+            finally:
+                self._keeper.close()
 
     def _run_all(self, beside: Beside[Plan, Seal]) -> bool:
         """Run each step once what it needs is done."""
@@ -143,8 +145,7 @@ class Pipeline:
             self._may_begin(node)
             self._watcher.begin(plan)
             worked = True
-            if node.stage.apart:
-                self._keeper.close_engine()
+            self._keeper.keep_for(_next_model([node, *waiting.values()]))
             work = self._start(plan)
             if node.stage.apart and beside.most > 1:
                 beside.start(plan, work)
@@ -334,3 +335,9 @@ class Pipeline:
 
     def _table(self, name: str, *, texts: bool) -> StepTable:
         return StepTable(self.run, self._planner.folder(name), texts=texts)
+
+
+def _next_model(nodes: Sequence[Node]) -> str | None:
+    """The model that is asked next; None where none is, or a training wants the memory first."""
+    node = next((n for n in nodes if n.model is not None), None)
+    return node.model if node is not None and node.stage.name != "train" else None

@@ -1,6 +1,8 @@
 """Where commands write: nothing of anybody else is lost, and a wrong place is said at once."""
 
+import errno
 import json
+import os
 
 import pytest
 from commands import lines, run
@@ -132,3 +134,31 @@ def test_a_damaged_run_is_said(call, tmp_path):
     status, said = call("report", "empty")
     assert status == 2
     assert "no finished step" in said
+
+
+@pytest.mark.parametrize("room", [0, 500, 3_000, 20_000])
+def test_a_full_disk_ends_in_one_sentence_and_the_same_command_goes_on(
+    call, tmp_path, monkeypatch, room
+):
+    rows = [{"problem": f"What is ${i}+{i}$ when you add them?"} for i in range(100)]
+    lines(tmp_path / "in.jsonl", *rows)
+    real, left = os.pwrite, [room]
+
+    def pwrite(handle, data, offset):
+        if left[0] <= 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written = real(handle, bytes(data)[: left[0]], offset)
+        left[0] -= written
+        return written
+
+    monkeypatch.setattr(os, "pwrite", pwrite)
+    distill = ("distill", "in.jsonl", "-o", "out.jsonl", "--model", "fake:teacher")
+    status, said = call(*distill)
+    assert status == 1
+    assert said.strip().splitlines()[-1] == (
+        "scalediff: cannot write: No space left on device; free some space and run the same "
+        "command again"
+    )
+    monkeypatch.setattr(os, "pwrite", real)
+    assert call(*distill)[0] == 0
+    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 100

@@ -1,4 +1,5 @@
 import unicodedata
+from collections import Counter
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,3 +70,13 @@ def test_merge_patches_attempts_by_role_and_index():
     assert merged["attempts"][1]["verdict"] == "wrong"
     assert merged["pass_rate"] == 0.0
     assert "verdict" not in row["attempts"][1]
+
+
+def test_row_keys_of_many_rows_are_those_of_a_plain_count():
+    keys, seen = RowKeys(), Counter()
+    for i in range(20_000):
+        text = f"problem {i * i % 15_013}"
+        key = problem_id(text)[:32]
+        assert keys.next(text) == (f"{key}-{seen[key]}" if seen[key] else key)
+        seen[key] += 1
+    assert keys._seen._table.itemsize * len(keys._seen._table) < 30 * len(seen)

@@ -1,6 +1,8 @@
 """What is owed is finished exactly once, whatever fails on the way."""
 
 import asyncio
+import itertools
+import random
 from collections import Counter
 
 import pytest
@@ -168,3 +170,113 @@ def test_pauses_between_fruitless_passes_grow(tmp_path, fast):
     pauses = [seconds for seconds in fast if seconds]
     assert pauses == sorted(pauses)
     assert len(pauses) == 3
+
+
+def test_after_a_fruitless_pass_few_units_go_first(tmp_path, monkeypatch):
+    monkeypatch.setattr(owed, "WINDOW", 50)
+    step = Step(lambda key, n: EngineError("down"))
+    _, raised, _ = work(tmp_path, step, n=1000)
+    assert raised is not None
+    # the first pass asks as many as are under way, the three after it a few each
+    assert sum(step.tries.values()) <= 2 * 50 + 3 * 2 * owed._PROBES
+    back = Step(lambda key, n: EngineError("down") if n < 2 else None)
+    found, raised, _ = work(tmp_path, back, n=1000)
+    assert (raised, len(found)) == (None, 1000)
+    assert set(back.tries.values()) <= {1, 2}
+    assert back.most > owed._PROBES
+
+
+def test_probes_that_take_long_hold_nobody_back_for_good(tmp_path, monkeypatch):
+    monkeypatch.setattr(owed, "_PROBE_S", 0.05)
+    held = asyncio.Event()
+    step = Step(lambda key, n: EngineError("down") if n == 1 else None)
+    process = step.process
+
+    async def slow(row, sample_index, ctx):
+        if step.tries[f"{row['key']}#{sample_index}"]:  # every second try waits for the last one
+            if step.now + 1 < 20:
+                step.now += 1
+                await held.wait()
+                step.now -= 1
+            held.set()
+        return await process(row, sample_index, ctx)
+
+    step.process = slow
+    found, raised, _ = work(tmp_path, step)
+    assert raised is None
+    assert all(outcome == {"made": 0} for outcome in found.values())
+
+
+def test_failed_units_are_held_in_bounds_and_none_is_lost(tmp_path, monkeypatch):
+    monkeypatch.setattr(owed, "_MOST_FAILED", 30)
+    monkeypatch.setattr(owed, "WINDOW", 10)
+    most = []
+    one_pass = Owed._one_pass
+
+    async def watched(self, *args, **more):
+        over = await one_pass(self, *args, **more)
+        most.append(len(self._failed) + len(self._retries))
+        return over
+
+    monkeypatch.setattr(Owed, "_one_pass", watched)
+    # every second one fails at first, so that the engine never seems to be down
+    step = Step(lambda key, n: EngineError("x") if n == 1 and int(key[1:]) % 2 else None)
+    found, raised, _ = work(tmp_path, step, n=600)
+    assert (raised, len(found)) == (None, 600)
+    assert max(most) <= 30 + 10
+    assert set(step.tries.values()) == {1, 2}
+
+
+def test_work_that_waits_for_nobody_leaves_the_loop_its_turns(tmp_path):
+    class AtOnce(Step):
+        async def process(self, row, sample_index, ctx):
+            return {"made": sample_index}
+
+    turns = []
+
+    async def main():
+        rows = [{"key": f"r{i}"} for i in range(5000)]
+        ctx = Context(FakeDomain(), "role", 1, "step", tmp_path)
+        with Ledger(tmp_path / "ledger") as ledger:
+            job = Owed(AtOnce(good), lambda: iter(rows), ledger, ctx)
+            task = asyncio.ensure_future(job.work(job.owed(), 5000))
+            while not task.done():
+                turns.append(len(ledger))
+                await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert max(b - a for a, b in itertools.pairwise(turns)) <= 2 * owed.WINDOW
+
+
+def test_races_of_failing_and_cancelled_units_finish_each_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(owed, "WINDOW", 16)
+    rng = random.Random(5)
+    finished = Counter()
+
+    class Counting(Ledger):
+        def write(self, key, outcome, ordinal=0):
+            finished[key] += 1
+            super().write(key, outcome, ordinal)
+
+    def does(key, n):
+        lot = rng.random()
+        if lot < 0.3:
+            return EngineError("down") if lot < 0.15 else RequestError("500")
+        return None
+
+    rows = [{"key": f"r{i}"} for i in range(300)]
+    ctx = Context(FakeDomain(), "role", 1, "step", tmp_path)
+
+    async def cut_short(job, turns):
+        task = asyncio.ensure_future(job.work(job.owed(), 600))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    for turns in (3, 10, 40, 100_000):
+        with Counting(tmp_path / "ledger") as ledger:
+            job = Owed(Step(does, k=2), lambda: iter(rows), ledger, ctx)
+            asyncio.run(cut_short(job, turns))
+    assert len(finished) == 600
+    assert set(finished.values()) == {1}

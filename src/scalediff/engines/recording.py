@@ -14,13 +14,20 @@ What is asked for while it is already on its way is waited for, not paid again.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
-from scalediff.core.engine import Completion, Engine, EngineInfo, Request, Sampling, Score, Usage
-from scalediff.core.keys import digest, digest_of_json, to_json
+from scalediff.core.engine import Completion, Engine, EngineInfo, Request, Score, Usage
+from scalediff.core.keys import digest
+from scalediff.engines.attempt_keys import (
+    AttemptKeys,
+    capped,
+    cut_pointer,
+    stopped,
+    text_in_parts,
+    text_of,
+)
 
 T = TypeVar("T")
 
@@ -51,6 +58,12 @@ class RecordedCompletion(Completion):
 class RecordingEngine:
     """Wraps any engine; what the store has is served from there.
 
+    Args:
+        engine: What answers what the store lacks.
+        store: What keeps the records.
+        goes_on: Whether a cut attempt goes on where a larger cap is asked for; else it is paid for
+            anew, as a whole.
+
     Attributes:
         num_sampled: Calls that the engine answered: samples and scores paid for.
         num_served: Calls that cost nothing: found in the store, or already on their way.
@@ -62,17 +75,17 @@ class RecordingEngine:
         completion = await engine.sample(request)  # its attempt_id is its key in the store
     """
 
-    def __init__(self, engine: Engine, store: Store) -> None:
+    def __init__(self, engine: Engine, store: Store, *, goes_on: bool = True) -> None:
         self.num_sampled = 0
         self.num_served = 0
         self.num_tokens = 0
         self.num_prompt_tokens = 0
         self._engine = engine
         self._store = store
+        self._goes_on = goes_on
         self._before = replace(engine.usage)
         self._pending: dict[Any, asyncio.Future[Any]] = {}
-        self._model = to_json(engine.info.fingerprint)
-        self._samplings: dict[Sampling, str] = {}
+        self._key = AttemptKeys(engine.info.fingerprint).of
 
     @property
     def info(self) -> EngineInfo:
@@ -108,7 +121,8 @@ class RecordingEngine:
                 self.num_served += 1
                 return found
             cut = self._longest_cut(key, request)
-            completion = await self._engine.sample(_rest(request, cut) if cut else request)
+            asked = _rest(request, cut) if cut else request
+            completion = await self._engine.sample(asked)
             self._count(completion.num_prompt_tokens, completion.num_tokens)
             if cut:
                 num_tokens = cut["num_tokens"] + completion.num_tokens
@@ -143,47 +157,38 @@ class RecordingEngine:
         """Close the wrapped engine; the store stays open, its owner closes it."""
         await self._engine.close()
 
-    def _key(self, request: Request) -> str:
-        """``digest(fingerprint, request.identity(), seed)``, put together from known parts."""
-        sampling = self._samplings.get(request.sampling)
-        if sampling is None:
-            sampling = to_json(request.sampling.identity())
-            self._samplings[request.sampling] = sampling
-        raw = "null" if request.raw is None else _quote(request.raw)
-        return digest_of_json(
-            f'[{self._model},{{"messages":{_messages(request)},"prefix":{_quote(request.prefix)},'
-            f'"raw":{raw},"sampling":{sampling},"thinking":{_WORDS[request.thinking]}}},'
-            f"{request.seed}]"
-        )
-
     def _count(self, num_prompt_tokens: int, num_tokens: int) -> None:
         self.num_sampled += 1
         self.num_prompt_tokens += num_prompt_tokens
         self.num_tokens += num_tokens
 
     def _find(self, key: str, cap: int, may_stop: bool) -> RecordedCompletion | None:
-        places = [key, _stopped(key)] if may_stop else [key]
+        places = [key, stopped(key)] if may_stop else [key]
         for place in places:
             record = self._store.get(place)
             if record is not None and record["num_tokens"] <= cap:
                 return _completion(record, place)
-        place = _capped(key, cap)
+        place = capped(key, cap)
         record = self._store.get(place)
         return None if record is None else _completion(record, place)
 
     def _longest_cut(self, key: str, request: Request) -> dict[str, Any] | None:
         """The longest attempt under this key that its cap cut, where a response can go on."""
-        pointer = self._store.get(_cut(key)) if not request.prefix else None
+        if request.prefix or request.logprobs or not self._goes_on:
+            return None
+        pointer = self._store.get(cut_pointer(key))
         record = self._store.get(pointer["place"]) if pointer else None
-        short = record is not None and record["num_tokens"] < request.sampling.max_new_tokens
-        return record if short and record and record.get("text") else None
+        if record is None or record["num_tokens"] >= request.sampling.max_new_tokens:
+            return None
+        # shorter than its cap it was cut by the window, and there is no room to go on
+        return record if record["num_tokens"] >= record.get("cap", 0) and text_of(record) else None
 
     def _keep(
         self, key: str, cap: int, completion: Completion, cut: dict[str, Any] | None
     ) -> RecordedCompletion:
         reason = completion.finish_reason
-        place = {"stop": key, "stopped": _stopped(key), "length": _capped(key, cap)}[reason]
-        record = {
+        place = {"stop": key, "stopped": stopped(key), "length": capped(key, cap)}[reason]
+        record: dict[str, Any] = {
             "reasoning": completion.reasoning,
             "content": completion.content,
             "finish_reason": reason,
@@ -193,10 +198,13 @@ class RecordingEngine:
         if cut:
             record["continued_from"] = cut["num_tokens"]
         if reason == "length" and completion.text is not None:
-            record["text"] = completion.text
+            record |= {"text": text_in_parts(completion.text, record), "cap": cap}
         self._store.put(place, record)
         if "text" in record:
-            self._store.put(_cut(key), {"place": place})
+            longest = self._store.get(cut_pointer(key))
+            if longest is None or longest.get("num_tokens", 0) < completion.num_tokens:
+                pointer = {"place": place, "num_tokens": completion.num_tokens}
+                self._store.put(cut_pointer(key), pointer)
         return _completion(record, place)
 
     async def _once(self, key: Any, get: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -228,30 +236,13 @@ class RecordingEngine:
 
 
 _INFINITE = float("inf")
-_quote = json.encoder.encode_basestring
-_WORDS = {None: "null", True: "true", False: "false"}
-
-
-def _messages(request: Request) -> str:
-    """JSON of the messages; those of the usual form are put together by hand."""
-    if request.messages is None:
-        return "null"
-    if any(m.keys() != _USUAL for m in request.messages):
-        return to_json(list(request.messages))
-    parts = (
-        f'{{"content":{_quote(m["content"])},"role":{_quote(m["role"])}}}' for m in request.messages
-    )
-    return f"[{','.join(parts)}]"
-
-
-_USUAL = {"role", "content"}
 
 
 def _rest(request: Request, cut: dict[str, Any]) -> Request:
     """The request for what comes after a cut attempt."""
     left = request.sampling.max_new_tokens - cut["num_tokens"]
     return replace(
-        request, prefix=cut["text"], sampling=replace(request.sampling, max_new_tokens=left)
+        request, prefix=text_of(cut) or "", sampling=replace(request.sampling, max_new_tokens=left)
     )
 
 
@@ -262,18 +253,6 @@ def _prompt_identity(request: Request) -> dict[str, Any]:
     return identity
 
 
-def _capped(key: str, cap: int) -> str:
-    return digest_of_json(f'["{key}","cap",{cap}]')
-
-
-def _stopped(key: str) -> str:
-    return digest_of_json(f'["{key}","stopped"]')
-
-
-def _cut(key: str) -> str:
-    return digest_of_json(f'["{key}","cut"]')
-
-
 def _completion(record: dict[str, Any], place: str) -> RecordedCompletion:
     return RecordedCompletion(
         reasoning=record["reasoning"],
@@ -281,6 +260,6 @@ def _completion(record: dict[str, Any], place: str) -> RecordedCompletion:
         finish_reason=record["finish_reason"],
         num_tokens=record["num_tokens"],
         num_prompt_tokens=record["num_prompt_tokens"],
-        text=record.get("text"),
+        text=text_of(record),
         attempt_id=place,
     )

@@ -228,7 +228,7 @@ class Run:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes from working in the directory meanwhile.
+        """Keep other processes from working in the directory meanwhile; the store is closed then.
 
         Raises:
             RunStateError: One does already.
@@ -240,7 +240,10 @@ class Run:
                 raise RunStateError(
                     f"{self.path} is at work in another process; wait for it, or give another --out"
                 ) from None
-            yield
+            try:
+                yield
+            finally:
+                self.close()
 
     @property
     def attempts(self) -> AttemptStore:

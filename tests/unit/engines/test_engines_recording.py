@@ -285,3 +285,80 @@ def test_closing_closes_the_engine():
     engine = Slow()
     asyncio.run(RecordingEngine(engine, DictStore()).close())
     assert engine.closed
+
+
+def sampled(engine, store, *requests, **options):
+    recorder = RecordingEngine(engine, store, **options)
+
+    async def main():
+        return [await recorder.sample(request) for request in requests]
+
+    return asyncio.run(main()), recorder
+
+
+def test_going_on_can_be_switched_off():
+    engine = Counting(length=9)
+    _, recorder = sampled(engine, DictStore(), ask(cap=3), ask(cap=20), goes_on=False)
+    assert recorder.num_tokens == 12
+
+
+def test_it_goes_on_from_the_longest_whatever_order_they_came_in():
+    engine, store = Counting(length=9), DictStore()
+    found, recorder = sampled(engine, store, ask(cap=5), ask(cap=3), ask(cap=20))
+    assert recorder.num_tokens == 5 + 3 + 4
+    assert found[-1].content == " 0 1 2 3 4 5 6 7 8"
+    assert store[found[-1].attempt_id]["continued_from"] == 5
+
+
+def test_what_has_a_prefix_of_its_own_is_paid_for_as_a_whole():
+    engine = Counting(length=9)
+    asked = ask(cap=3, prefix=" 0")
+    _, recorder = sampled(engine, DictStore(), asked, ask(cap=20, prefix=" 0"))
+    assert recorder.num_tokens == 3 + 8
+
+
+def test_what_the_window_cut_does_not_go_on():
+    class Narrow(Counting):
+        async def sample(self, request):
+            assert not request.prefix
+            room = replace(request.sampling, max_new_tokens=4)
+            return await super().sample(replace(request, sampling=room))
+
+    found, _ = sampled(Narrow(length=9), DictStore(), ask(cap=6), ask(cap=20))
+    assert [c.num_tokens for c in found] == [4, 4]
+
+
+@pytest.mark.parametrize(
+    ("reasoning", "content", "text", "kept"),
+    [
+        ("hm hm", "", "<think>\nhm hm ", ["<think>\n", "reasoning", " "]),
+        (None, "It is", "It is", ["", "content", ""]),
+        ("hm", "So 4", "<think>hm</think>\n\nSo 4", ["<think>", "reasoning", "</think>\n\n",
+                                                     "content", ""]),
+        ("changed", "", "<think>other", "<think>other"),
+        ("", "", "<think>\n", ["<think>\n"]),
+    ],
+)  # fmt: skip
+def test_the_text_of_a_cut_attempt_is_kept_once(reasoning, content, text, kept):
+    class Cut(Slow):
+        async def sample(self, request):
+            self.asked = request
+            cap = request.sampling.max_new_tokens
+            return Completion(reasoning, content, "length", cap, 3, text=text)
+
+    engine, store = Cut(), DictStore()
+    found, _ = sampled(engine, store, ask(cap=3), ask(cap=3), ask(cap=8))
+    assert store[found[0].attempt_id]["text"] == kept
+    assert found[0] == found[1]
+    assert found[0].text == text
+    assert engine.asked.prefix == text
+    assert engine.asked.sampling.max_new_tokens == 5
+
+
+def test_scores_of_before_there_were_methods_are_exact():
+    store = DictStore()
+    recorder = RecordingEngine(Slow(), store)
+    asyncio.run(recorder.score(ask(), "x"))
+    ((key, record),) = store.items()
+    store[key] = {name: record[name] for name in ("logprob", "is_greedy", "num_prompt_tokens")}
+    assert asyncio.run(recorder.score(ask(), "x")) == Score(-1.0, True, 7, "exact")
