@@ -1,8 +1,8 @@
 """Scores a second of the embedded engine beside a plain padded loop, and its share of a matmul.
 
-``python bench/engines/score.py [--questions N] [--precision bfloat16] [--quick]``. The log-probability
-of one token after GSM8K questions, rendered by SmolLM2-135M's template with its system turn, read
-from ``SCALEDIFF_DATA`` or ``../shared/data``. Baselines, in order of arrival, right-padded with a
+``python bench/engines/score.py [--questions N] [--precision bfloat16] [--quick]``. What is scored is
+one token after GSM8K questions, rendered by SmolLM2-135M's template with its system turn, read from
+``SCALEDIFF_DATA`` or ``../shared/data``. Baselines, in order of arrival, right-padded with a
 mask, at every batch size of the sweep: the plain loop takes the logits of all positions, the tuned
 one those of the last alone (``logits_to_keep``). All in the same precision and threads, in turns,
 the best of ``--times`` each.
@@ -10,7 +10,8 @@ the best of ``--times`` each.
 The share is the arithmetic that the scores need (two operations for each parameter of the layers
 and token, prompt without padding, the attention's products, and the output matrix at one position)
 over the time, over the rate of a large square matrix product in the same run and precision. Tokens
-of the shared head of all prompts are counted in full, though they are computed once. Prints Markdown.
+of the shared head of all prompts are counted in full, though they are computed once.
+Prints Markdown.
 """
 
 from __future__ import annotations
@@ -148,8 +149,8 @@ def main() -> None:
             best[name] = min(best[name], time.perf_counter() - began)
     asyncio.run(engine.close())
     needed = operations(model, lengths)
-    print(f"{args.model}, {precision}, {args.device}, {args.threads} threads, {len(texts)} questions, "
-          f"{sum(lengths):,} tokens; a square product of 2048: {rate / 1e9:,.0f} GFLOP/s; torch "
+    print(f"{args.model}, {precision}, {args.device}, {args.threads} threads, {len(texts)} "
+          f"questions, {sum(lengths):,} tokens; a square product of 2048: {rate / 1e9:,.0f} GFLOP/s; torch "
           f"{torch.__version__}, transformers {transformers.__version__}, {platform.machine()}; "
           f"best of {args.times}\n")  # fmt: skip
     plains = min(s for name, s in best.items() if name.startswith("plain"))
