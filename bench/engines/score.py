@@ -1,8 +1,8 @@
 """Scores a second of the embedded engine beside a plain padded loop, and its share of a matmul.
 
 ``python bench/engines/score.py [--questions N] [--precision bfloat16] [--quick]``. What is scored
-is one token after GSM8K questions, rendered by SmolLM2-135M's template with its system turn, read from
-``SCALEDIFF_DATA`` or ``../shared/data``. Baselines, in order of arrival, right-padded with a
+is one token after GSM8K questions, rendered by SmolLM2-135M's template with its system turn; they
+are read from ``SCALEDIFF_DATA`` or ``../shared/data``. Baselines, in order of arrival, right-padded with a
 mask, at every batch size of the sweep: the plain loop takes the logits of all positions, the tuned
 one those of the last alone (``logits_to_keep``). All in the same precision and threads, in turns,
 the best of ``--times`` each.
@@ -150,9 +150,9 @@ def main() -> None:
     asyncio.run(engine.close())
     needed = operations(model, lengths)
     print(f"{args.model}, {precision}, {args.device}, {args.threads} threads, {len(texts)} "
-          f"questions, {sum(lengths):,} tokens; square product of 2048: {rate / 1e9:,.0f} GFLOP/s; "
-          f"torch {torch.__version__}, transformers {transformers.__version__}, {platform.machine()}; "
-          f"best of {args.times}\n")  # fmt: skip
+          f"questions, {sum(lengths):,} tokens; square product of 2048: {rate / 1e9:,.0f} GFLOP/s, "
+          f"torch {torch.__version__}, transformers {transformers.__version__}, "
+          f"{platform.machine()}; best of {args.times}\n")  # fmt: skip
     plains = min(s for name, s in best.items() if name.startswith("plain"))
     print("| | scores/s | against the best plain loop | share of the square product's rate |")
     print("|---|---|---|---|")
