@@ -7,6 +7,7 @@ group when the pipe from here closes: on ``end()``, and when this process is kil
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import subprocess
 import sys
@@ -24,6 +25,8 @@ _FORGIVEN_S = 3600.0
 """After so long without a death earlier ones no longer count: a week's run may meet several."""
 _LOOK_S = 0.25
 _LEFT_S = 10.0
+_LOOKED_AT = 2**20
+"""Bytes at the end of a log in which its telling line is looked for."""
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")
 
 
@@ -63,22 +66,16 @@ class Replica:
         Raises:
             EngineError: It ended, or took too long (and was ended).
         """
-        # Popen and not asyncio's: the latter kills the supervisor when the loop is dropped, and
-        # with it what would have ended the server
-        with open(self._log, "ab") as log:
-            self._log_from = log.tell()
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", str(_SUPERVISOR), str(GRACE_S), *self._command],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=self._env,
-                start_new_session=True,  # Ctrl-C is for this process, which ends the server itself
-            )
+        try:
+            process = self._process = self._spawn()
+        except OSError as error:
+            raise EngineError(f"no process can be started ({error}); see to it") from None
         until = time.monotonic() + self._start_s
         while not await self._is_healthy():
-            if self._process.poll() is not None:
-                raise EngineError(f"the server ended as it started: {self._told()}")
+            if process.poll() is not None:
+                raise EngineError(
+                    f"the server ended with status {process.returncode}: {self._told()}"
+                )
             if time.monotonic() > until:
                 await self.end()
                 raise EngineError(
@@ -119,6 +116,20 @@ class Replica:
             self._process.kill()  # the kernel then ends the server: it is tied to its supervisor
             self._process.wait()
 
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        # not asyncio's: it kills the supervisor when the loop is dropped, and with it what would
+        # have ended the server in good order
+        with open(self._log, "ab") as log:
+            self._log_from = log.tell()
+            return subprocess.Popen(
+                [sys.executable, "-I", str(_SUPERVISOR), str(GRACE_S), *self._command],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=self._env,
+                start_new_session=True,  # Ctrl-C is for this process, which ends the server itself
+            )
+
     async def _is_healthy(self) -> bool:
         import aiohttp
 
@@ -139,22 +150,24 @@ class Replica:
     def _told(self) -> str:
         """The last telling line of the log since the last start, and where the log is."""
         with open(self._log, "rb") as log:
-            log.seek(self._log_from)
+            log.seek(max(self._log_from, log.seek(0, os.SEEK_END) - _LOOKED_AT))
             text = log.read().decode("utf-8", "replace")
         return f"{telling_line(text) or 'it said nothing'} (log: {self._log})"
 
 
 _PREFIX = re.compile(r"^(\(\w[^()]*\)\s*)?([A-Z]+ \d\d-\d\d [\d:.]+ )?(\[[\w.]+:\d+\]\s*)?")
-_TELLING = re.compile(r"\b[A-Z]\w*(Error|Exception|Interrupt)\b: ?\S|\berror: |^Killed|out of memory")
+_TELLING = re.compile(
+    r"\b[A-Z]\w*(Error|Exception|Interrupt)\b: ?\S|\berror: |^Killed|out of memory"
+)
 _AFTERMATH = ("Engine core initialization failed", "EngineDeadError", "EngineGenerateError")
 _LONGEST = 400
 
 
 def telling_line(log: str) -> str:
-    """The line of a server's log that says best why it ended: the last error that is no aftermath.
+    r"""The line of a server's log that says best why it ended: the last error that is no aftermath.
 
     Example:
-        >>> telling_line("Traceback:\\nValueError: too large\\nbye")
+        >>> telling_line("Traceback:\nValueError: too large\nbye")
         'ValueError: too large'
     """
     lines = [_PREFIX.sub("", line.strip()).strip() for line in log.splitlines()]
