@@ -2,10 +2,10 @@
 
 ``python bench/engines/score.py [--questions N] [--precision bfloat16] [--quick]``. What is scored
 is one token after GSM8K questions, rendered by SmolLM2-135M's template with its system turn; they
-are read from ``SCALEDIFF_DATA`` or ``../shared/data``. Baselines, in order of arrival, right-padded with a
-mask, at every batch size of the sweep: the plain loop takes the logits of all positions, the tuned
-one those of the last alone (``logits_to_keep``). All in the same precision and threads, in turns,
-the best of ``--times`` each.
+are read from ``SCALEDIFF_DATA`` or ``../shared/data``. Baselines, in order of arrival, padded with
+a mask, at every batch size of the sweep: the plain loop takes the logits of all positions, the
+tuned one those of the last alone (``logits_to_keep``). All in the same precision and threads, in
+turns, the best of ``--times`` each.
 
 The share is the arithmetic that the scores need (two operations for each parameter of the layers
 and token, prompt without padding, the attention's products, and the output matrix at one position)
