@@ -165,7 +165,8 @@ class Scorer:
             raise _NotOffered("a chat cannot go on from a prefix")
         if way.by_chat:
             body = self._body("", logprobs=True, top_logprobs=way.top_k)
-            del body["prompt"]
+            for name in ("prompt", "add_special_tokens", "skip_special_tokens"):
+                body.pop(name, None)
             body["messages"] = list(request.messages or ())
             value = await self._post("/chat/completions", body)
         elif self._renderer is not None:
