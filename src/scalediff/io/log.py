@@ -7,8 +7,9 @@ match its CRC, ends the log there, and both files are cut to that point.
 
 Durability: what is appended reaches the operating system at the end of the running event loop's
 turn, or at once where no loop runs, so ``kill -9`` loses at most the answers that came in during
-one turn. The disk is told (``syncing.py``) every 1024 records, 16 MB or second, from another
-thread, so a power cut loses at most twice as much. All that is lost is owed again.
+one turn. The disk is told (``syncing.py``) after 1024 records or 16 MB, and with the first write
+that is a second after the last time, from another thread, so a power cut loses at most 2048 records
+or 32 MB. All that is lost is owed again.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ WINDOW_SECONDS = 1.0
 
 
 class Syncer:
-    """Has a log's files on the disk every ``WINDOW_RECORDS``, ``WINDOW_BYTES`` or second.
+    """Has a log's files on the disk after a window, or the first write a second after the last.
 
     An error of the disk is raised at the next call, and at every one after it: what the system gave
     up to write, it does not write at the next attempt either.
