@@ -86,8 +86,10 @@ def test_identify(thinker, tmp_path):
 
 def test_distill(thinker, tmp_path):
     rows = command("distill", tmp_path, thinker, "-k", "2", "--max-new-tokens", "48")
-    assert len(rows) == 2 * len(PROBLEMS)
-    assert len({json.dumps(row) for row in rows}) == len(rows)
+    attempts = [attempt for row in rows for attempt in row["attempts"]]
+    assert len(attempts) == 2 * len(PROBLEMS)
+    assert all(0 < attempt["num_tokens"] <= 48 for attempt in attempts)
+    assert len({json.dumps(attempt) for attempt in attempts}) > len(PROBLEMS)
 
 
 def embedded(name, question):

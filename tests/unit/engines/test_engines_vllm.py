@@ -31,6 +31,8 @@ def stand_in(tmp_path, monkeypatch):
     path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}" "$@"\n')
     path.chmod(0o755)
     monkeypatch.setenv("STAND_IN_FOLDER", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr(vllm_command, "_count_gpus", lambda: 0)
     yield path
     left = [pid for call in calls(tmp_path) for pid in call["pids"] if lives(pid)]
