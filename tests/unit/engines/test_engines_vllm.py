@@ -262,10 +262,12 @@ def test_a_server_goes_with_its_supervisor(stand_in, tmp_path):
         supervisor = engine._replicas[0]._process
         supervisor.kill()
         supervisor.wait()
-        server = calls(tmp_path)[0]["pids"][0]
+        server, strayed = calls(tmp_path)[0]["pids"]
         while lives(server):
             await asyncio.sleep(0.05)
-        os.kill(calls(tmp_path)[0]["pids"][1], signal.SIGKILL)  # nobody is left to find this one
+        os.kill(strayed, signal.SIGKILL)  # nobody is left to find this one
+        while lives(strayed):
+            await asyncio.sleep(0.05)
 
     with_engine(stand_in, use)
 
