@@ -86,15 +86,17 @@ def test_identify(thinker, tmp_path):
 
 def test_distill(thinker, tmp_path):
     rows = command("distill", tmp_path, thinker, "-k", "2", "--max-new-tokens", "48")
-    assert len(rows) == 2 * len(PROBLEMS)
-    assert len({json.dumps(row) for row in rows}) == len(rows)
+    attempts = [attempt for row in rows for attempt in row["attempts"]]
+    assert len(attempts) == 2 * len(PROBLEMS)
+    assert all(0 < attempt["num_tokens"] <= 48 for attempt in attempts)
+    assert len({json.dumps(attempt) for attempt in attempts}) > len(PROBLEMS)
 
 
-def embedded(name, question):
+def embedded(name, precision, question):
     """The embedded engine's greedy answer, and the probabilities of its first words."""
 
     async def go():
-        config = EngineConfig(precision="bfloat16", threads=2)
+        config = EngineConfig(precision=precision, threads=2)
         engine = await open_engine(resolve(name), config)
         try:
             answer = await engine.sample(question)
@@ -111,28 +113,33 @@ def embedded(name, question):
     return asyncio.run(go())
 
 
-@pytest.mark.parametrize("name", ["thinker", "smol"])
-def test_probabilities_are_the_embedded_engines(thinker, name):
+# measured for the thinker: apart by 3e-6 in float32 and by up to 0.018 in bfloat16, where vLLM is
+# 0.015 and the embedded engine up to 0.008 from its own float32
+@pytest.mark.parametrize(
+    ("name", "precision", "apart"),
+    [("thinker", "float32", 1e-3), ("smol", "float32", 1e-3), ("thinker", "bfloat16", 3e-2)],
+)
+def test_probabilities_are_the_embedded_engines(thinker, name, precision, apart):
     model = thinker if name == "thinker" else "smol"
     message = {"role": "user", "content": "Name the largest planet and say why it is so large."}
     sampling = Sampling(temperature=0, max_new_tokens=24)
     question = Request(messages=(message,), sampling=sampling)
-    expected = embedded(model, question)
+    expected = embedded(model, precision, question)
     told = {s: p for s, p in expected.items() if LIKELY[0] < math.exp(p) < LIKELY[1]}
     assert told, expected
 
     async def go():
         vllm = VllmConfig(python=PYTHON, flags=FLAGS)
-        config = EngineConfig(kind="vllm", precision="bfloat16", vllm=vllm)
+        config = EngineConfig(kind="vllm", precision=precision, vllm=vllm)
         engine = await open_engine(resolve(model), config)
         try:
-            assert engine.info.precision == "bfloat16"
+            assert engine.info.precision == precision
             assert engine.info.window == FLAGS["max-model-len"]
             assert engine.info.opens_think == (name == "thinker")
             scores = [await engine.score(question, start) for start in told]
             answers = await asyncio.gather(
                 *(engine.sample(Request(messages=(message,), seed=n,
-                                        sampling=Sampling(max_new_tokens=32)))
+                                        sampling=Sampling(max_new_tokens=8)))
                   for n in range(100))
             )  # fmt: skip
             return scores, answers
@@ -141,5 +148,6 @@ def test_probabilities_are_the_embedded_engines(thinker, name):
 
     scores, answers = asyncio.run(go())
     found = {start: math.exp(score.logprob) for start, score in zip(told, scores, strict=True)}
-    assert found == pytest.approx({s: math.exp(p) for s, p in told.items()}, abs=1e-2)
+    assert found == pytest.approx({s: math.exp(p) for s, p in told.items()}, abs=apart)
+    # so many prompts are more than one prefill holds: with seeds, this ended vLLM on a CPU
     assert len({a.text or a.content for a in answers}) > 50

@@ -31,6 +31,8 @@ def stand_in(tmp_path, monkeypatch):
     path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}" "$@"\n')
     path.chmod(0o755)
     monkeypatch.setenv("STAND_IN_FOLDER", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr(vllm_command, "_count_gpus", lambda: 0)
     yield path
     started = [pid for call in calls(tmp_path) for pid in call["pids"]]
@@ -263,10 +265,12 @@ def test_a_server_goes_with_its_supervisor(stand_in, tmp_path):
         supervisor = engine._replicas[0]._process
         supervisor.kill()
         supervisor.wait()
-        server = calls(tmp_path)[0]["pids"][0]
+        server, strayed = calls(tmp_path)[0]["pids"]
         while lives(server):
             await asyncio.sleep(0.05)
-        os.kill(calls(tmp_path)[0]["pids"][1], signal.SIGKILL)  # nobody is left to find this one
+        os.kill(strayed, signal.SIGKILL)  # nobody is left to find this one
+        while lives(strayed):
+            await asyncio.sleep(0.05)
 
     with_engine(stand_in, use)
 
