@@ -209,14 +209,16 @@ def _at_end(tokens: Sequence[str], continuation: str) -> int:
 
 def _first_tokens(told: Any) -> dict[str, float]:
     """The most probable first tokens, in the form of completions or of chats."""
+    best: dict[str, float] = {}
     if isinstance(told, dict) and isinstance(told.get("content"), list) and told["content"]:
-        entries = [told["content"][0], *(told["content"][0].get("top_logprobs") or ())]
-        return {str(e.get("token")): float(e["logprob"]) for e in entries if "logprob" in e}
-    if isinstance(told, dict) and told.get("top_logprobs"):
+        entries = told["content"][0].get("top_logprobs") or ()
+        best = {str(e.get("token")): float(e["logprob"]) for e in entries if "logprob" in e}
+    elif isinstance(told, dict) and told.get("top_logprobs"):
         first = told["top_logprobs"][0]
-        if isinstance(first, dict) and first:
-            return {str(token): float(logprob) for token, logprob in first.items()}
-    raise _NotOffered("the answer has no top_logprobs")
+        best = {str(t): float(lp) for t, lp in first.items()} if isinstance(first, dict) else {}
+    if len(best) < 2:  # the sampled token alone says nothing of any other
+        raise _NotOffered("the answer has no top_logprobs")
+    return best
 
 
 def _from_best(best: dict[str, float], continuation: str, num_prompt_tokens: int) -> Score:
