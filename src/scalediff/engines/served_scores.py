@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scalediff.core.engine import Request, Score, ScoreMethod
-from scalediff.core.errors import RecipeError, RecordError
+from scalediff.core.errors import EngineError, RecipeError, RecordError
 from scalediff.engines.config import HttpConfig
 from scalediff.engines.endpoint import TryError, is_too_long
 from scalediff.engines.payloads import Body
@@ -86,6 +86,8 @@ class Scorer:
         except _NotOffered as why:
             raise RecordError("attempt_failed", f"no score: {why}") from None
         except TryError as error:
+            if error.status in (401, 403, 404, 405, 410):  # it scored before: no row is to blame
+                raise EngineError(f"{self._served}: {error}") from None
             reason = "over_length" if is_too_long(error) else "attempt_failed"
             raise RecordError(reason, str(error)) from None
 
