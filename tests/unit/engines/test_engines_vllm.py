@@ -140,6 +140,17 @@ def test_flags_are_passed_on_and_win_over_the_defaults():
         words({"port": 8000})
 
 
+def test_a_folder_that_names_no_architecture_is_one_of_a_language_model(tmp_path):
+    def made():
+        return vllm_command.command("py", str(tmp_path), 7, "n", EngineConfig(), on_cpu=True)
+
+    assert "--runner" not in made()
+    (tmp_path / "config.json").write_text('{"architectures": ["Qwen3ForCausalLM"]}')
+    assert "--runner" not in made()
+    (tmp_path / "config.json").write_text('{"model_type": "qwen3"}')
+    assert made()[-2:] == ["--runner", "generate"]
+
+
 def test_each_replica_has_its_gpus(monkeypatch):
     monkeypatch.setattr(shares, "_count_gpus", lambda: 4)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
