@@ -52,7 +52,7 @@ class VllmConfig(Config):
     flags: Annotated[dict[str, Any], OPERATION] = {}
     """Flags of ``vllm serve`` as they are: ``{max-model-len: 4096, enforce-eager: true}``."""
     env: Annotated[dict[str, str], OPERATION] = {}
-    """Environment variables of the servers."""
+    """Environment variables of the servers; ``CUDA_VISIBLE_DEVICES`` is shared out among them."""
     in_flight: Annotated[int, OPERATION] = Field(default=256, ge=1)
     """Requests in flight at each replica."""
     start_s: Annotated[float, OPERATION] = Field(default=900.0, gt=0)
