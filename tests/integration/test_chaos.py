@@ -82,7 +82,7 @@ def test_every_fault_at_once_and_five_kills_lose_nothing_and_raise_no_storm(tmp_
     assert sum(event["event"] == "go" for event in events) == 3
 
 
-def test_killed_at_k_8_no_finished_attempt_is_paid_twice_and_growth_pays_the_difference(tmp_path):
+def test_killed_at_k_8_no_finished_attempt_is_paid_twice(tmp_path):
     k = 8
     counts, rows, out = tmp_path / "counts.jsonl", tmp_path / "rows.jsonl", tmp_path / "out.jsonl"
     write_rows(rows, 100)
@@ -101,9 +101,13 @@ def test_killed_at_k_8_no_finished_attempt_is_paid_twice_and_growth_pays_the_dif
         assert num_served(counts) - served == 100 * k - kept
         assert all(len(row["attempts"]) == k for row in read(out))
 
-        before = num_served(counts)
-        assert distill(rows, out, server.model, "-k", str(k + 1)).wait() == 0
-        assert num_served(counts) - before == 100
-        write_rows(rows, 200)
-        assert distill(rows, out, server.model, "-k", str(k + 1)).wait() == 0
-        assert num_served(counts) - before == 100 + 100 * (k + 1)
+
+def test_more_rows_and_more_attempts_pay_for_the_difference(tmp_path):
+    counts, rows, out = tmp_path / "counts.jsonl", tmp_path / "rows.jsonl", tmp_path / "out.jsonl"
+    with Server("--instant", "--counts", counts) as server:
+        for n, k, paid in ((1_000, 1, 1_000), (2_000, 1, 1_000), (2_000, 2, 2_000)):
+            before = num_served(counts)
+            write_rows(rows, n)
+            assert distill(rows, out, server.model, "-k", str(k)).wait() == 0
+            assert num_served(counts) - before == paid
+            assert sum(len(row["attempts"]) for row in read(out)) == n * k

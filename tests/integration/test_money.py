@@ -147,3 +147,26 @@ steps:
     tokens = summary["tokens"]["solve"]
     assert tokens["cost"] == pytest.approx((tokens["prompt"] + 4 * tokens["new"]) / 1000)
     assert summary["cost_total"] == pytest.approx(tokens["cost"])
+
+
+def test_a_line_that_is_finished_early_makes_a_dataset_and_later_the_whole_of_it(tmp_path):
+    out, whole = tmp_path / "run", tmp_path / "whole"
+    told = cli("run", FAKE, "--out", out, "--budget", "9k", status=75)
+    assert "the budget of 9,000 tokens is spent" in told
+    cli("finish", out)
+    summary = json.loads((out / "summary.json").read_bytes())
+    assert (out / "dataset").exists()
+    assert summary["rows_lost"] == 0
+    parts = summary["waterfall"]
+    left = sum(parts["dropped"].values())
+    assert parts["generated"] == parts["kept"] + parts["review"] + left
+    cli("run", FAKE, "--out", out)
+    cli("run", FAKE, "--out", whole)
+    for run in (out, whole):
+        summary = json.loads((run / "summary.json").read_bytes())
+        assert "unfinished" not in summary["waterfall"]["dropped"]
+
+    def dataset(run):
+        return sorted((p.name, p.read_bytes()) for p in (run / "dataset").rglob("*.parquet"))
+
+    assert dataset(out) == dataset(whole)

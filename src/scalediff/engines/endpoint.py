@@ -118,9 +118,12 @@ class Endpoint:
                 if response.status != 200:
                     raise _of_status(response, await response.read())
                 return await read(response)
-        except aiohttp.ClientConnectorError as error:
-            raise TryError("down", f"{self.shown}: {_short(error)}") from None
-        except (aiohttp.ClientSSLError, aiohttp.InvalidURL) as error:
+        except (
+            aiohttp.ClientConnectorError,
+            aiohttp.ConnectionTimeoutError,
+            aiohttp.ClientSSLError,
+            aiohttp.InvalidURL,
+        ) as error:
             raise TryError("down", f"{self.shown}: {_short(error)}") from None
         except aiohttp.ClientPayloadError:
             raise TryError("broken", "the answer was cut off") from None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from scalediff.core.engine import Completion, EngineInfo, ModelSpec, Request, Score, Usage
-from scalediff.core.errors import PrerequisiteError, RecipeError, RecordError
+from scalediff.core.errors import EngineError, PrerequisiteError, RecipeError, RecordError
 from scalediff.core.secrets import api_key, mask
 from scalediff.engines import chat
 from scalediff.engines.config import EngineConfig, HttpConfig
@@ -108,7 +108,7 @@ class OpenAIEngine:
                 window=min((w for w in windows if w), default=0),
                 opens_think=chat.opens_think(example),
                 example_prompt=example,
-                width=sum(e.limit.value for e in endpoints),
+                width=sum(e.limit.most for e in endpoints),
             )
             return cls(session, endpoints, info, spec.served, http, renderer)
         except BaseException:
@@ -233,8 +233,13 @@ class OpenAIEngine:
             read_reply(value)
             return value
 
+        clock = asyncio.get_running_loop().time
+
         async def send(member: Endpoint) -> dict[str, Any]:
-            return await member.post(path, data, read)
+            sent = clock()
+            answer = await member.post(path, data, read)
+            self._pool.note_answer(member, clock() - sent, 0)
+            return answer
 
         return await self._pool.run(send, 1)
 
@@ -246,6 +251,11 @@ class OpenAIEngine:
                 f"{self.info.model}: the server wants an API key ({text}); export "
                 f"{self._config.api_key_env or 'SCALEDIFF_API_KEY'}=KEY"
             )
+        if error.status in (404, 405, 410):
+            what = f"{self.info.model} does not serve this model or path ({text})"
+            if self._any_answer:  # it did before: the row is not to blame
+                return EngineError(what)
+            return PrerequisiteError(f"{what}; check the URL and the name after the #")
         if is_too_long(error):
             return RecordError("over_length", text)
         if not self._any_answer and await self._refuses_all(path, body):

@@ -28,13 +28,22 @@ _SLACK = 2.0
 class Limit(Protocol):
     """Requests in flight at most, now."""
 
+    most: int
+    """What it can become."""
+
     @property
     def value(self) -> int:
         """The limit."""
         ...
 
     def succeeded(self, seconds: float, num_tokens: int, *, full: bool) -> None:
-        """An answer came; ``full`` where as many were in flight as may be."""
+        """An answer came; ``full`` where as many were in flight as may be.
+
+        Args:
+            seconds: From sending to the answer.
+            num_tokens: Sampled tokens; 0 where none were (a score), whose time says nothing.
+            full: Whether the limit held others back.
+        """
         ...
 
     def congested(self, sent: float, now: float) -> None:
@@ -46,7 +55,7 @@ class FixedLimit:
     """As many as are asked for, whatever happens."""
 
     def __init__(self, value: int) -> None:
-        self.value = value
+        self.value = self.most = value
 
     def succeeded(self, seconds: float, num_tokens: int, *, full: bool) -> None:
         """Nothing changes."""
@@ -65,6 +74,7 @@ class AdaptiveLimit:
 
     def __init__(self, floor: int, ceiling: int) -> None:
         self._floor, self._ceiling = floor, max(floor, ceiling)
+        self.most = self._ceiling
         self._limit = float(min(max(_START, floor), self._ceiling))
         self._is_new = True
         self._shrunk_at = float("-inf")
@@ -77,18 +87,21 @@ class AdaptiveLimit:
 
     def succeeded(self, seconds: float, num_tokens: int, *, full: bool) -> None:
         """Grow where the limit was what held requests back."""
-        token_s = seconds / max(num_tokens, 1)
-        if not self._token_s:
-            self._token_s = self._best_s = token_s
-        self._token_s += _SMOOTHING * (token_s - self._token_s)
-        self._best_s = min(self._best_s * _FORGET, self._token_s)
-        slower = self._token_s / self._best_s
+        slower = self._slower(seconds / num_tokens) if num_tokens else 1.0
         if slower > _MUCH_SLOWER:
             self._limit = max(self._floor, self._limit - 1)
             self._is_new = False
         elif full and slower < _SLOWER:
             more = 1.0 if self._is_new else 1.0 / self._limit
             self._limit = min(self._ceiling, self._limit + more)
+
+    def _slower(self, token_s: float) -> float:
+        """How many times the best time a token takes now."""
+        self._token_s = self._token_s or token_s
+        self._best_s = self._best_s or token_s
+        self._token_s += _SMOOTHING * (token_s - self._token_s)
+        self._best_s = min(self._best_s * _FORGET, self._token_s)
+        return self._token_s / self._best_s if self._best_s else 1.0
 
     def congested(self, sent: float, now: float) -> None:
         """Shrink, once for all that was sent before the last shrinking."""

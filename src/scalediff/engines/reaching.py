@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     import aiohttp
 
 _OWN_IN_FLIGHT = 256
+_SOCKETS = 16_384
 
 
 def open_session(key: str | None, *, outside: bool) -> aiohttp.ClientSession:
     """A session; servers outside are reached through the proxies that the environment names."""
     import aiohttp
 
+    _allow_many_sockets()
     headers = {"Content-Type": "application/json"}
     if key:
         headers["Authorization"] = f"Bearer {key}"
@@ -34,6 +36,16 @@ def open_session(key: str | None, *, outside: bool) -> aiohttp.ClientSession:
         auto_decompress=True,
         read_bufsize=2**18,
     )
+
+
+def _allow_many_sockets() -> None:
+    """Every request in flight is a socket, and shells allow as few as 1,024 files."""
+    import resource
+
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _SOCKETS if most == resource.RLIM_INFINITY else min(_SOCKETS, most)
+    if now != resource.RLIM_INFINITY and now < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def _socket(address: Any) -> socket.socket:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scalediff.core.engine import Request, Score, ScoreMethod
-from scalediff.core.errors import RecipeError, RecordError
+from scalediff.core.errors import EngineError, RecipeError, RecordError
 from scalediff.engines.config import HttpConfig
 from scalediff.engines.endpoint import TryError, is_too_long
 from scalediff.engines.payloads import Body
@@ -86,6 +86,8 @@ class Scorer:
         except _NotOffered as why:
             raise RecordError("attempt_failed", f"no score: {why}") from None
         except TryError as error:
+            if error.status in (401, 403, 404, 405, 410):  # it scored before: no row is to blame
+                raise EngineError(f"{self._served}: {error}") from None
             reason = "over_length" if is_too_long(error) else "attempt_failed"
             raise RecordError(reason, str(error)) from None
 
@@ -209,14 +211,16 @@ def _at_end(tokens: Sequence[str], continuation: str) -> int:
 
 def _first_tokens(told: Any) -> dict[str, float]:
     """The most probable first tokens, in the form of completions or of chats."""
+    best: dict[str, float] = {}
     if isinstance(told, dict) and isinstance(told.get("content"), list) and told["content"]:
-        entries = [told["content"][0], *(told["content"][0].get("top_logprobs") or ())]
-        return {str(e.get("token")): float(e["logprob"]) for e in entries if "logprob" in e}
-    if isinstance(told, dict) and told.get("top_logprobs"):
+        entries = told["content"][0].get("top_logprobs") or ()
+        best = {str(e.get("token")): float(e["logprob"]) for e in entries if "logprob" in e}
+    elif isinstance(told, dict) and told.get("top_logprobs"):
         first = told["top_logprobs"][0]
-        if isinstance(first, dict) and first:
-            return {str(token): float(logprob) for token, logprob in first.items()}
-    raise _NotOffered("the answer has no top_logprobs")
+        best = {str(t): float(lp) for t, lp in first.items()} if isinstance(first, dict) else {}
+    if len(best) < 2:  # the sampled token alone says nothing of any other
+        raise _NotOffered("the answer has no top_logprobs")
+    return best
 
 
 def _from_best(best: dict[str, float], continuation: str, num_prompt_tokens: int) -> Score:

@@ -252,6 +252,24 @@ def test_fields_that_a_server_refuses_can_be_left_out():
     assert sent[0]["provider"] == "x"
 
 
+def test_a_model_that_is_no_longer_served_owes_rows_and_drops_none():
+    def handler(path, body):
+        first = body["messages"][0]["content"] == "first"
+        return answer() if first else refuse(404, "The model `m` does not exist.")
+
+    async def go():
+        async with Scripted(handler) as server:
+            engine = await open_engine(resolve(server.model), EngineConfig())
+            with pytest.raises(PrerequisiteError, match="name after the #"):
+                await engine.sample(request("second"))
+            await engine.sample(request("first"))
+            with pytest.raises(EngineError, match="does not serve"):
+                await engine.sample(request("second"))
+            await engine.close()
+
+    asyncio.run(go())
+
+
 def test_a_missing_key_stops_the_run():
     (done,) = ask(lambda path, body: refuse(401, "no key"), request())
     assert isinstance(done, PrerequisiteError)

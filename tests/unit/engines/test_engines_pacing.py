@@ -78,3 +78,13 @@ def test_a_few_fast_answers_do_not_make_a_deadline_short_for_the_slow():
     for i in range(200):
         speeds.note(100, 1.0 if i % 10 else 20.0)  # a tenth comes at 5 tokens a second
     assert speeds.deadline_s(1000) == 2 * 1000 / 5
+
+
+def test_the_time_of_a_score_says_nothing_of_tokens():
+    limit = AdaptiveLimit(1, 1000)
+    for _ in range(50):
+        limit.succeeded(1, 100, full=False)
+    before = limit.value
+    for _ in range(500):
+        limit.succeeded(5, 0, full=True)
+    assert limit.value > before

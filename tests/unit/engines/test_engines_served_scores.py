@@ -111,7 +111,7 @@ def test_a_server_that_lists_few_tokens_is_asked_for_few():
     def few(path, body):
         if body.get("logprobs") != 5:
             return None
-        return {"logprobs": {"top_logprobs": [{"</think>": -0.1}]}}
+        return {"logprobs": {"top_logprobs": [{"</think>": -0.1, "Hm": -3.0}]}}
 
     assert score(few).logprob == -0.1
 
