@@ -149,5 +149,6 @@ def test_probabilities_are_the_embedded_engines(thinker, name, precision, apart)
     scores, answers = asyncio.run(go())
     found = {start: math.exp(score.logprob) for start, score in zip(told, scores, strict=True)}
     assert found == pytest.approx({s: math.exp(p) for s, p in told.items()}, abs=apart)
-    # so many prompts are more than one prefill holds: with seeds, this ended vLLM on a CPU
-    assert len({a.text or a.content for a in answers}) > 50
+    # so many prompts are more than one prefill holds: with seeds, this ended vLLM on a CPU; of 8
+    # tokens few differ (40 of 100 here), and with one seed none would
+    assert len({a.text or a.content for a in answers}) > 10
