@@ -9,14 +9,13 @@ from __future__ import annotations
 import queue
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 from scalediff.core.engine import Sampling, Score
 from scalediff.core.errors import EngineError
-from scalediff.engines.decoder import Prefill, SlotDecoder, prefill_length, prefill_rows
+from scalediff.engines.decoder import Prefill, SlotDecoder
 from scalediff.engines.responses import Response
 from scalediff.engines.sampling import draw, uniforms
 
@@ -26,8 +25,6 @@ less than eight prefills of one."""
 
 _REMEMBERED = 4
 """Prefills that are kept: a generator's prompt is the same for every sample, a problem's for k."""
-
-T = TypeVar("T")
 
 
 @dataclass
@@ -143,7 +140,8 @@ class Worker:
                 self._scorings.append(job)
             else:
                 self._waiting.append(job)
-        for jobs in _batches(self._scorings, lambda job: job.ids):
+        for batch in decoder.batches([job.ids for job in self._scorings]):
+            jobs = [self._scorings[place] for place in batch]
             self._score(decoder, [job for job in jobs if not job.abandoned])
         self._scorings = []
         return True
@@ -187,9 +185,9 @@ class Worker:
                 self._prefills.move_to_end(ids)
             else:
                 fresh.append(ids)
-        for batch in _batches(fresh, list):
-            for ids, prefill in zip(batch, decoder.prefill(batch), strict=True):
-                self._prefills[ids] = prefill
+        for batch in decoder.batches(fresh):
+            together = [fresh[place] for place in batch]
+            self._prefills.update(zip(together, decoder.prefill(together), strict=True))
 
     def _decode(self, decoder: SlotDecoder) -> None:
         """One token for every active response."""
@@ -261,14 +259,3 @@ def _draw_by_sampling(responses: list[Response], logits: Any, numbers: Any) -> l
         ):
             tokens[row] = token
     return tokens
-
-
-def _batches(jobs: Iterable[T], ids_of: Callable[[T], list[int]]) -> Iterator[list[T]]:
-    """Jobs of the same padded length together, as many as a prefill takes."""
-    buckets: dict[int, list[T]] = {}
-    for job in jobs:
-        buckets.setdefault(prefill_length(len(ids_of(job))), []).append(job)
-    for length, bucket in buckets.items():
-        rest = iter(bucket)
-        while batch := list(islice(rest, prefill_rows(length))):
-            yield batch
