@@ -235,12 +235,12 @@ class SlotDecoder:
                 pairs = zip(mine, theirs, strict=True)
                 any_prefill &= all(torch.equal(v, w) for (_, v), (_, w) in pairs)
         for slot in range(self.num_slots):
-            row = slot % PADDED_ROWS
-            self._cache.put(slot, layers[row], len(ids[row]))
+            place = slot % PADDED_ROWS
+            self._cache.put(slot, layers[place], len(ids[place]))
         attend = attend_lean if self.is_lean else None
         lengths = attention_lengths(self._config, layers[0][0][0], self.num_slots, attend)
-        rows, any_slot = self._exact_rows()
-        return Shapes(rows, lengths, any_prefill, any_slot)
+        row_counts, any_slot = self._exact_rows()
+        return Shapes(row_counts, lengths, any_prefill, any_slot)
 
     def _noise(self, ids: list[list[int]]) -> tuple[list[KeysValues], torch.Tensor]:
         layers, hidden = self._forward.read(ids, [[len(row) - 1] for row in ids])
@@ -258,15 +258,24 @@ class SlotDecoder:
             for few in (tokens, positions)
         )
         whole = self._step(tokens, positions, 64)
-        found, rows = [self.num_slots], _MIN_ROWS
-        while rows < self.num_slots:
+        found = [self.num_slots]
+        for rows in _row_counts(self.num_slots):
             if torch.equal(whole[:rows], self._step(tokens[:rows], positions[:rows], 64)):
                 found.append(rows)
-            rows *= 2
         anywhere = all(
             torch.equal(row, whole[slot % PADDED_ROWS]) for slot, row in enumerate(whole)
         )
         return tuple(sorted(found)), anywhere
+
+
+def _row_counts(num_slots: int) -> Iterator[int]:
+    """Row counts worth a try: 8, 12, 16, 24, 32, 48, ..."""
+    rows = _MIN_ROWS
+    while rows < num_slots:
+        yield rows
+        if rows * 3 // 2 < num_slots:
+            yield rows * 3 // 2
+        rows *= 2
 
 
 def logprob(logits: torch.Tensor, tokens: torch.Tensor) -> list[float]:
