@@ -116,7 +116,8 @@ def measure(args):
     rate = flops / timed.best("engine")[0]
     print(
         f"\nThe engine's {flops / 1e12:.2f} TFLOP (2 x parameters outside the embedding x "
-        f"{tokens:,} tokens that it reads, the template's head of {len(engine.head)} once and not counted; "
+        f"{tokens:,} tokens that it reads, the template's head of {len(engine.head)} once and not "
+        "counted; "
         f"attention; logits of {len(ids):,} positions): {rate / 1e9:,.0f} GFLOP/s, "
         f"**{rate / max(rates):.0%}** of the best square product of {args.square:,} in {precision} "
         f"({max(rates) / 1e9:,.0f}, measured {len(rates)} times in between, median "
