@@ -219,8 +219,6 @@ def _head_of(model: Any, linear: Callable[..., Linear]) -> tuple[Linear, torch.d
     Logits of a bfloat16 product lie in steps of an eighth or a quarter, which makes ties of what is
     none. Float32 here costs a CPU a tenth of a step, and memory.
     """
-    import torch
-
     weight, bias = model.lm_head.weight, model.lm_head.bias
     if weight.device.type == "cpu" and weight.numel() * 4 <= MOST_HEAD_BYTES:
         weight, bias = (None if t is None else t.float() for t in (weight, bias))
