@@ -4,8 +4,8 @@
 the prompts in arrival order, in padded batches of each size of ``--sizes``, in the same precision
 and threads: *plain* takes the logits of every position, as most people write it, *tuned* asks for
 those of the last position only (``logits_to_keep=1``). All tokenise within the time. The engine
-runs before, between and after them; each baseline's best size is run again, and the best of each is
-compared (beside it the engine's median against the baseline's best). Prints Markdown.
+runs before, between and after them; each baseline's best size is run again, and the best of each
+is compared (beside it the engine's median against the baseline's best). Prints Markdown.
 """
 
 import argparse
@@ -117,8 +117,7 @@ def measure(args):
     print(
         f"\nThe engine's {flops / 1e12:.2f} TFLOP (2 x parameters outside the embedding x "
         f"{tokens:,} tokens that it reads, the template's head of {len(engine.head)} once and not "
-        "counted; "
-        f"attention; logits of {len(ids):,} positions): {rate / 1e9:,.0f} GFLOP/s, "
+        f"counted; attention; logits of {len(ids):,} positions): {rate / 1e9:,.0f} GFLOP/s, "
         f"**{rate / max(rates):.0%}** of the best square product of {args.square:,} in {precision} "
         f"({max(rates) / 1e9:,.0f}, measured {len(rates)} times in between, median "
         f"{sorted(rates)[len(rates) // 2] / 1e9:,.0f}); the model's own shape [2048, "

@@ -21,8 +21,8 @@ from scalediff.engines.slots import KeysValues, SlotCache
 if TYPE_CHECKING:
     import torch
 
-PACKED_TOKENS = 2048
-"""Tokens of a packed pass, about: more is no faster on a CPU, and activations leave its caches."""
+PACKED_TOKENS, PACKED_TOKENS_GPU = 2048, 8192
+"""Tokens of a packed pass at most, if it has more than one row. More is no faster on a CPU."""
 
 PADDED_ROWS, PADDED_TOKENS = 8, 4096
 """Rows and tokens of a padded pass at most."""
@@ -97,10 +97,11 @@ class SlotDecoder:
         order = sorted(range(len(prompts)), key=lambda row: len(prompts[row]))
         batches: list[list[int]] = []
         tokens, length = 0, -1
+        most = PACKED_TOKENS if self._device.type == "cpu" else PACKED_TOKENS_GPU
         for row in order:
             mine = len(prompts[row]) if self.is_lean else padded_length(len(prompts[row]))
             if self.is_lean:
-                full = tokens + mine > PACKED_TOKENS or not self.shapes.any_prefill
+                full = tokens + mine > most or not self.shapes.any_prefill
             else:
                 full = mine != length or len(batches[-1]) >= _padded_rows(mine)
             if full or not batches:

@@ -118,7 +118,7 @@ class LeanForward:
         packed = Packed(prompts, head, keep, self._num_heads // self._num_kv, device)
         hidden = self._run(
             torch.tensor(packed.ids, device=device),
-            torch.tensor(packed.positions, device=device),
+            self._rotation(packed.positions),
             packed.attend,
         )
         places = [packed.starts[row] + at for row, ats in enumerate(wanted) for at in ats]
@@ -142,20 +142,20 @@ class LeanForward:
             query = query.reshape(rows, self._num_kv, shared, self._size)
             return attention(query, keys, values).reshape(rows, -1)
 
-        return self.logits(self._run(torch.tensor(tokens, device=device), at, attend))
+        ids = torch.tensor(tokens, device=device)
+        return self.logits(self._run(ids, self._rotation(positions), attend))
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """Logits ``[rows, vocabulary]``."""
         return self._head(hidden.to(self._head_dtype))
 
-    def _run(self, ids: torch.Tensor, positions: torch.Tensor, attend: Attend) -> torch.Tensor:
+    def _run(self, ids: torch.Tensor, rotation: torch.Tensor, attend: Attend) -> torch.Tensor:
         """Hidden states ``[tokens, width]`` after the last norm."""
         import torch
 
         functional = torch.nn.functional
         width, size = (self._embed.shape[1],), self._size
         num_turned = self._num_heads + self._num_kv
-        rotation = self._rotation(positions)
         hidden = self._embed[ids]
         for index, layer in enumerate(self._layers):
             x = functional.rms_norm(hidden, width, layer.before, self._eps)
@@ -174,19 +174,18 @@ class LeanForward:
             hidden = layer.down.onto(functional.silu(gate).mul_(up), hidden)
         return functional.rms_norm(hidden, width, self._norm, self._eps)
 
-    def _rotation(self, positions: torch.Tensor) -> torch.Tensor:
+    def _rotation(self, positions: Sequence[int]) -> torch.Tensor:
         """The complex rotation ``[tokens, 1, head size / 2]`` of each position."""
         import torch
 
-        reach = int(positions.max()) + 1
+        reach, device = max(positions) + 1, self._embed.device
         if self._rotations is None or len(self._rotations) < reach:
-            device = positions.device
             all_positions = torch.arange(max(1024, 2 * reach), device=device)[None]
             single = torch.empty(1, device=device, dtype=torch.float32)
             cosine, sine = (t[0].float() for t in self._rotary(single, all_positions))
             half = self._size // 2
             self._rotations = torch.complex(cosine[:, :half], sine[:, :half])[:, None]
-        rotation: torch.Tensor = self._rotations[positions]
+        rotation: torch.Tensor = self._rotations[torch.tensor(positions, device=device)]
         return rotation
 
     def _fuse(self, layer: Any) -> _Layer:
