@@ -11,6 +11,7 @@ import asyncio
 import gc
 from collections.abc import Coroutine
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 from scalediff.core.engine import Engine, ModelSpec
@@ -24,10 +25,12 @@ class Keeper:
 
     Args:
         config: How engines work.
+        log_folder: Where servers that are started here write their logs.
     """
 
-    def __init__(self, config: EngineConfig) -> None:
+    def __init__(self, config: EngineConfig, log_folder: Path | None = None) -> None:
         self._config = config
+        self._log_folder = log_folder
         self._runner: asyncio.Runner | None = None
         self._spec: ModelSpec | None = None
         self._engine: Engine | None = None
@@ -44,7 +47,7 @@ class Keeper:
         if self._engine is not None and spec == self._spec:
             return self._engine
         await self._close()
-        self._engine = await open_engine(spec, self._config)
+        self._engine = await open_engine(spec, self._config, self._log_folder)
         self._spec = spec
         return self._engine
 

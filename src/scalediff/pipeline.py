@@ -85,7 +85,7 @@ class Pipeline:
         self._limits = limits or Limits(read_budget(recipe.file.budget))
         self._limits.spent = self._spending.totals
         self._children = Children()
-        self._keeper = Keeper(EngineConfig(**recipe.file.engine))
+        self._keeper = Keeper(EngineConfig(**recipe.file.engine), run.path / "servers")
 
     def plan(self) -> list[Plan]:
         """What each step would do now; raises what stands in the way of a model."""

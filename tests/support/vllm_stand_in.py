@@ -1,7 +1,8 @@
 """Takes the place of an interpreter that has vLLM: called as one, it starts the fault server.
 
 The environment says how it behaves: ``STAND_IN_FOLDER`` where it notes its calls and process ids,
-``STAND_IN_CRASH`` the number of starts that fail, ``STAND_IN_MODE`` ``no-vllm`` or ``hang``.
+``STAND_IN_CRASH`` the number of starts that fail (for ``STAND_IN_CAUSE``), ``STAND_IN_MODE``
+``no-vllm`` or ``hang``.
 """
 
 import json
@@ -29,12 +30,14 @@ def main():
     num_starts = len((folder / f"{port}.jsonl").read_text().splitlines())
     if num_starts <= int(os.environ.get("STAND_IN_CRASH", "0")):
         print("(EngineCore pid=7) ERROR 11-26 13:05:37 [core.py:12] Traceback (most recent call)")
-        print("(EngineCore pid=7) ERROR 11-26 13:05:37 [core.py:12] ValueError: no room for 9 GiB")
+        cause = os.environ.get("STAND_IN_CAUSE", "no room for 9 GiB")
+        print(f"(EngineCore pid=7) ERROR 11-26 13:05:37 [core.py:12] ValueError: {cause}")
         print("(APIServer pid=6) RuntimeError: Engine core initialization failed. See above")
         print("bye", flush=True)
         sys.exit(1)
     if mode == "hang":
         time.sleep(1000)
+    del os.environ["PYTHONSAFEPATH"]  # the fault server has its parts beside it
     os.environ["PYTHONPATH"] = str(HERE.parents[1] / "src")
     server = [sys.executable, str(HERE / "fault_server.py"), "--port", port, "--name", served]
     os.execv(sys.executable, server)

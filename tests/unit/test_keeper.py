@@ -32,7 +32,7 @@ def told(monkeypatch):
             loops.add(asyncio.get_running_loop())
             events.append(f"close {self.info.model}")
 
-    async def opened(spec, config):
+    async def opened(spec, config, log_folder):
         loops.add(asyncio.get_running_loop())
         events.append(f"open {spec.name}")
         return Told(spec)

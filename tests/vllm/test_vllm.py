@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ import pytest
 from scalediff.core.engine import Request, Sampling
 from scalediff.engines import EngineConfig, open_engine
 from scalediff.engines.config import VllmConfig
+from scalediff.engines.serving import GRACE_S
 from scalediff.io.gguf import unpacked
 from scalediff.model_names import resolve
 
@@ -157,3 +159,57 @@ def test_probabilities_are_the_embedded_engines(thinker, name, precision, apart)
     # so many prompts are more than one prefill holds: with seeds, this ended vLLM on a CPU; of 8
     # tokens few differ (40 of 100 here), and with one seed none would
     assert len({a.text or a.content for a in answers}) > 10
+
+
+def line(out, *more):
+    """The command of the quick line up to what a model trained on the way generates."""
+    vllm = json.dumps({"python": PYTHON})
+    return [
+        *(sys.executable, "-m", "scalediff.cli", "run", "quick", "--out", str(out), "--yes"),
+        *("--until", "generate", "--set", "sources.n=40", "--set", "generate.n=40"),
+        *("--set", "engine.kind=vllm", "--set", f"engine.vllm={vllm}", *more),
+    ]
+
+
+def test_a_model_trained_on_the_way_is_served(tmp_path):
+    done = subprocess.run(line(tmp_path / "run"), capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    logs = sorted(log.name for log in (tmp_path / "run" / "servers").iterdir())
+    assert logs == ["generator-0.log", "nano-identifier-0.log"]
+
+
+def test_nothing_is_left_of_a_command_that_is_killed_and_it_goes_on(tmp_path):
+    log = tmp_path / "run" / "servers" / "nano-identifier-0.log"
+    killed = subprocess.Popen(line(tmp_path / "run"), stdout=subprocess.DEVNULL, stderr=-1)
+    until = time.monotonic() + 300
+    while not log.exists() or "VllmWorker" not in log.read_text():
+        assert killed.poll() is None, killed.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.2)
+    below = descendants(killed.pid)
+    assert len(below) >= 4  # supervisor, server, engine, worker
+    killed.kill()
+    killed.communicate()
+    until = time.monotonic() + GRACE_S + 5
+    while set(below) & set(parents()) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not set(below) & set(parents())
+    again = [*line(tmp_path / "run")]
+    again[again.index("generate")] = "identify_sources"
+    done = subprocess.run(again, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+
+
+def parents():
+    """Each process's parent."""
+    shown = subprocess.run(["ps", "-eo", "pid,ppid"], capture_output=True, text=True, check=True)
+    pairs = (map(int, line.split()) for line in shown.stdout.splitlines()[1:])
+    return dict(pairs)
+
+
+def descendants(pid):
+    above = parents()
+    found = [pid]
+    for one in found:
+        found += [child for child, parent in above.items() if parent == one]
+    return found[1:]

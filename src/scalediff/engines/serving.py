@@ -7,7 +7,6 @@ group when the pipe from here closes: on ``end()``, and when this process is kil
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from scalediff.core.errors import EngineError
+from scalediff.engines.telling import told_by
 
 GRACE_S = 10.0
 """Seconds that a server has to end in good order before it is killed."""
@@ -24,9 +24,17 @@ MOST_RESTARTS = 3
 _FORGIVEN_S = 3600.0
 """After so long without a death earlier ones no longer count: a week's run may meet several."""
 _LOOK_S = 0.25
+_ANSWER_S = 5.0
 _LEFT_S = 10.0
-_LOOKED_AT = 2**20
-"""Bytes at the end of a log in which its telling line is looked for."""
+_ASK_S = 10.0
+_MOST_SILENT = 60
+"""Questions after its health, ten seconds apart, that a server may leave without an answer: a busy
+one answers late, one that hangs never. An answer that it is ill counts as twenty."""
+_ILL = _MOST_SILENT // 3
+_AGAIN_S = 20.0
+"""Seconds until a server that found no memory is started again: longer than the servers of a
+command that was killed take to end, for the next command may come at once."""
+_PASSES = re.compile("memory on (device|node)|out of memory|ddress already in use")
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")
 
 
@@ -60,6 +68,20 @@ class Replica:
         self._start_s = start_s
         self._process: subprocess.Popen[bytes] | None = None
 
+    async def first_start(self) -> None:
+        """Start it, once more where it fails for want of what others may be about to give back.
+
+        Raises:
+            EngineError: As ``start``.
+        """
+        try:
+            await self.start()
+        except EngineError as error:
+            if not _PASSES.search(str(error)):
+                raise
+            await asyncio.sleep(_AGAIN_S)
+            await self.start()
+
     async def start(self) -> None:
         """Start it and wait until it is healthy.
 
@@ -71,7 +93,7 @@ class Replica:
         except OSError as error:
             raise EngineError(f"no process can be started ({error}); see to it") from None
         until = time.monotonic() + self._start_s
-        while not await self._is_healthy():
+        while await self._status() != 200:
             if process.poll() is not None:
                 raise EngineError(
                     f"the server ended with status {process.returncode}: {self._told()}"
@@ -89,8 +111,7 @@ class Replica:
         deaths = 0
         while True:
             since = time.monotonic()
-            while self._process is not None and self._process.poll() is None:
-                await asyncio.sleep(_LOOK_S)
+            await self._until_dead()
             deaths = 1 if time.monotonic() - since > _FORGIVEN_S else deaths + 1
             if deaths > MOST_RESTARTS:
                 self.failure = EngineError(f"the server died {deaths} times, last: {self._told()}")
@@ -98,6 +119,21 @@ class Replica:
             self.num_restarts += 1
             with suppress(EngineError):  # it died or was ended: that is one more death
                 await self.start()
+
+    async def _until_dead(self) -> None:
+        """Until it has ended; one that hangs or says that it is ill is ended here."""
+        asked, silent = time.monotonic(), 0
+        while self._lives():
+            await asyncio.sleep(_LOOK_S)
+            if time.monotonic() - asked < _ASK_S:
+                continue
+            status, asked = await self._status(), time.monotonic()
+            silent = 0 if 0 < status < 500 else silent + (_ILL if status else 1)
+            if silent >= _MOST_SILENT and self._lives():
+                with suppress(OSError), open(self._log, "ab") as log:
+                    told = f"status {status}" if status else "no answer"
+                    log.write(f"ServerError: {told} when asked for its health, again\n".encode())
+                await self.end()
 
     def let_go(self) -> None:
         """Tell the supervisor to end the server, and do not wait."""
@@ -119,6 +155,7 @@ class Replica:
     def _spawn(self) -> subprocess.Popen[bytes]:
         # not asyncio's: it kills the supervisor when the loop is dropped, and with it what would
         # have ended the server in good order
+        self._log.parent.mkdir(parents=True, exist_ok=True)
         with open(self._log, "ab") as log:
             self._log_from = log.tell()
             return subprocess.Popen(
@@ -130,49 +167,23 @@ class Replica:
                 start_new_session=True,  # Ctrl-C is for this process, which ends the server itself
             )
 
-    async def _is_healthy(self) -> bool:
+    async def _status(self) -> int:
+        """HTTP status of its health; 0 where it does not answer."""
         import aiohttp
 
-        timeout = aiohttp.ClientTimeout(total=5)
+        timeout = aiohttp.ClientTimeout(total=_ANSWER_S)
         try:
             async with (
                 aiohttp.ClientSession(timeout=timeout) as session,
                 session.get(self._health) as answer,
             ):
                 # a stranger may listen at the port, while this server has ended for want of it
-                return answer.status == 200 and self._lives()
+                return answer.status if self._lives() else 0
         except (aiohttp.ClientError, OSError, TimeoutError):
-            return False
+            return 0
 
     def _lives(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
     def _told(self) -> str:
-        """The last telling line of the log since the last start, and where the log is."""
-        with open(self._log, "rb") as log:
-            log.seek(max(self._log_from, log.seek(0, os.SEEK_END) - _LOOKED_AT))
-            text = log.read().decode("utf-8", "replace")
-        return f"{telling_line(text) or 'it said nothing'} (log: {self._log})"
-
-
-_PREFIX = re.compile(r"^(\(\w[^()]*\)\s*)?([A-Z]+ \d\d-\d\d [\d:.]+ )?(\[[\w.]+:\d+\]\s*)?")
-_TELLING = re.compile(
-    r"\b[A-Z]\w*(Error|Exception|Interrupt)\b: ?\S|\berror: |^Killed|out of memory"
-)
-_AFTERMATH = ("Engine core initialization failed", "EngineDeadError", "EngineGenerateError")
-_LONGEST = 400
-
-
-def telling_line(log: str) -> str:
-    r"""The line of a server's log that says best why it ended: the last error that is no aftermath.
-
-    Example:
-        >>> telling_line("Traceback:\nValueError: too large\nbye")
-        'ValueError: too large'
-    """
-    lines = [_PREFIX.sub("", line.strip()).strip() for line in log.splitlines()]
-    lines = [line for line in lines if line]
-    errors = [line for line in lines if _TELLING.search(line)]
-    causes = [line for line in errors if not any(word in line for word in _AFTERMATH)]
-    best = (causes or errors or lines or [""])[-1]
-    return best if len(best) <= _LONGEST else best[:_LONGEST] + "…"
+        return told_by(self._log, self._log_from)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import shutil
 import tempfile
 from collections.abc import Coroutine
@@ -18,13 +19,14 @@ from typing import Any, TypeVar
 
 from scalediff.core.engine import Completion, ModelSpec, Request, Score, Usage
 from scalediff.core.errors import EngineError
-from scalediff.engines import vllm_command
+from scalediff.engines import shares, vllm_command
 from scalediff.engines.config import EngineConfig
 from scalediff.engines.openai import OpenAIEngine
 from scalediff.engines.serving import Replica
 from scalediff.io.gguf import unpacked
 
 T = TypeVar("T")
+_LONGEST_NAME = 60
 
 
 class VllmEngine:
@@ -67,7 +69,7 @@ class VllmEngine:
         logs = log_folder or Path(tempfile.mkdtemp(prefix="scalediff-vllm-"))
         replicas: list[Replica] = []
         try:
-            replicas = await asyncio.to_thread(_prepare, spec, config, logs)
+            replicas, on_cpu = await asyncio.to_thread(_prepare, spec, config, logs)
             await _start(spec.name, replicas)
             engine = await OpenAIEngine.open(_served(spec, replicas), _spoken(config), own=True)
         except BaseException:
@@ -75,7 +77,7 @@ class VllmEngine:
             with contextlib.suppress(OSError):  # none was started: no log to read
                 logs.rmdir()
             raise
-        precision = str(config.vllm.flags.get("dtype") or config.precision)
+        precision = vllm_command.precision_of(config, on_cpu=on_cpu)
         precision = precision if precision in ("float32", "bfloat16") else "unknown"
         return cls(engine, replicas, None if log_folder else logs, precision)
 
@@ -127,25 +129,28 @@ class VllmEngine:
             guard.reschedule(asyncio.get_running_loop().time())
 
 
-def _prepare(spec: ModelSpec, config: EngineConfig, logs: Path) -> list[Replica]:
-    """The replicas, not started."""
+def _prepare(spec: ModelSpec, config: EngineConfig, logs: Path) -> tuple[list[Replica], bool]:
+    """The replicas, not started, and whether they run on a CPU."""
     python = vllm_command.interpreter(config.vllm.python)
-    gpus = vllm_command.places(config)
+    gpus = shares.gpus_of_each(config)
+    on_cpu = gpus[0] is None
+    num = len(gpus)
     # vLLM reads no GGUF file any more, and the folder is what the embedded engine loads too
     place = str(unpacked(Path(spec.location))) if spec.kind == "gguf" else spec.location
     logs.mkdir(parents=True, exist_ok=True)
+    name = re.sub(r"[^\w.-]+", "-", spec.name).strip("-.")[-_LONGEST_NAME:]
     replicas = []
-    for n, (gpu, port) in enumerate(zip(gpus, vllm_command.free_ports(len(gpus)), strict=True)):
-        command = vllm_command.command(python, place, port, spec.name, config, on_cpu=gpu is None)
-        env = vllm_command.environment(config, python, gpu)
-        log = logs / f"server-{n}.log"
-        replicas.append(Replica(command, env, port, log, config.vllm.start_s))
-    return replicas
+    given = zip(gpus, shares.cores_of_each(config, num), shares.free_ports(num), strict=True)
+    for n, (gpu, cores, port) in enumerate(given):
+        command = vllm_command.command(python, place, port, spec.name, config, on_cpu=on_cpu)
+        env = vllm_command.environment(config, python, gpu, cores)
+        replicas.append(Replica(command, env, port, logs / f"{name}-{n}.log", config.vllm.start_s))
+    return replicas, on_cpu
 
 
 async def _start(name: str, replicas: list[Replica]) -> None:
     """Start all at once; the first that fails is told."""
-    starting = [asyncio.create_task(replica.start()) for replica in replicas]
+    starting = [asyncio.create_task(replica.first_start()) for replica in replicas]
     try:
         await asyncio.gather(*starting)
     except EngineError as error:

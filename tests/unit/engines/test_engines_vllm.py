@@ -13,8 +13,9 @@ import pytest
 
 from scalediff.core.engine import ModelSpec, Request, Sampling
 from scalediff.core.errors import EngineError, PrerequisiteError, RecipeError
-from scalediff.engines import EngineConfig, open_engine, serving, vllm_command
+from scalediff.engines import EngineConfig, open_engine, serving, shares, telling, vllm_command
 from scalediff.engines.config import VllmConfig
+from scalediff.keeper import Keeper
 
 ROOT = Path(__file__).parents[3]
 SPEC = ModelSpec("teacher", "folder", "/models/teacher", "abc")
@@ -33,7 +34,7 @@ def stand_in(tmp_path, monkeypatch):
     monkeypatch.setenv("STAND_IN_FOLDER", str(tmp_path))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr(vllm_command, "_count_gpus", lambda: 0)
+    monkeypatch.setattr(shares, "_count_gpus", lambda: 0)
     yield path
     started = [pid for call in calls(tmp_path) for pid in call["pids"]]
     end = time.monotonic() + 15  # a busy machine takes its time to end them
@@ -94,6 +95,7 @@ def test_all_replicas_answer_and_closing_ends_all(stand_in, tmp_path):
 
 def test_the_servers_environment_is_their_own(stand_in, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", "/elsewhere")
+    monkeypatch.setenv("VLLM_API_KEY", "it would shut us out")
 
     async def use(engine):
         return await engine.score(REQUEST, "</think>")
@@ -106,6 +108,8 @@ def test_the_servers_environment_is_their_own(stand_in, tmp_path, monkeypatch):
     assert env["VLLM_CPU_KVCACHE_SPACE"] == "5"
     assert env["PATH"].startswith(f"{tmp_path}{os.pathsep}")
     assert "PYTHONPATH" not in env
+    assert "VLLM_API_KEY" not in env
+    assert env["PYTHONSAFEPATH"] == "1"
 
 
 def test_flags_are_passed_on_and_win_over_the_defaults():
@@ -115,8 +119,10 @@ def test_flags_are_passed_on_and_win_over_the_defaults():
     assert "--port 7 --served-model-name n --generation-config vllm " in words()
     assert "--enforce-eager" not in words()
     assert "--enforce-eager --no-enable-chunked-prefill " in words(on_cpu=True)
-    assert "--dtype" not in words()
-    assert "--dtype bfloat16 " in words(precision="bfloat16")
+    assert "--dtype bfloat16 " in words()
+    assert "--dtype float32 " in words(on_cpu=True)
+    assert "--dtype bfloat16 " in words(precision="bfloat16", on_cpu=True)
+    assert "--dtype half " in words({"dtype": "half"}, precision="bfloat16")
     given = {
         "max_model_len": 4096,
         "enforce-eager": False,
@@ -134,12 +140,23 @@ def test_flags_are_passed_on_and_win_over_the_defaults():
         words({"port": 8000})
 
 
+def test_a_folder_that_names_no_architecture_is_one_of_a_language_model(tmp_path):
+    def made():
+        return vllm_command.command("py", str(tmp_path), 7, "n", EngineConfig(), on_cpu=True)
+
+    assert "--runner" not in made()
+    (tmp_path / "config.json").write_text('{"architectures": ["Qwen3ForCausalLM"]}')
+    assert "--runner" not in made()
+    (tmp_path / "config.json").write_text('{"model_type": "qwen3"}')
+    assert made()[-2:] == ["--runner", "generate"]
+
+
 def test_each_replica_has_its_gpus(monkeypatch):
-    monkeypatch.setattr(vllm_command, "_count_gpus", lambda: 4)
+    monkeypatch.setattr(shares, "_count_gpus", lambda: 4)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 
     def places(device="auto", **vllm):
-        return vllm_command.places(EngineConfig(device=device, vllm=VllmConfig(**vllm)))
+        return shares.gpus_of_each(EngineConfig(device=device, vllm=VllmConfig(**vllm)))
 
     assert places() == ["0", "1", "2", "3"]
     assert places(replicas=2) == ["0", "1"]
@@ -148,13 +165,58 @@ def test_each_replica_has_its_gpus(monkeypatch):
     assert places("cpu", replicas=3) == [None] * 3
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,3")
     assert places() == ["1", "3"]
+    assert places(env={"CUDA_VISIBLE_DEVICES": "GPU-a,GPU-b"}) == ["GPU-a", "GPU-b"]
+    config = EngineConfig(vllm=VllmConfig(env={"CUDA_VISIBLE_DEVICES": "0,2"}))
+    assert vllm_command.environment(config, "py", "2")["CUDA_VISIBLE_DEVICES"] == "2"
+    assert places(env={"CUDA_VISIBLE_DEVICES": "2,-1,3"}) == ["2"]
+    assert places(env={"CUDA_VISIBLE_DEVICES": "-1"}) == places(env={"CUDA_VISIBLE_DEVICES": ""})
+    assert places(env={"CUDA_VISIBLE_DEVICES": ""}) == [None]
     with pytest.raises(
         PrerequisiteError, match=r"3 vLLM replicas of 1 GPUs need 3 and there are 2"
     ):
         places(replicas=3)
-    monkeypatch.setattr(vllm_command, "_count_gpus", lambda: 0)
+    monkeypatch.setattr(shares, "_count_gpus", lambda: 0)
     with pytest.raises(PrerequisiteError, match="shows no such GPU"):
         places("cuda")
+
+
+def test_replicas_on_a_cpu_share_its_cores(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 1, 2, 0, 8}, raising=False)
+
+    def cores(num, threads=0, **flags):
+        config = EngineConfig(threads=threads, vllm=VllmConfig(flags=flags))
+        return shares.cores_of_each(config, num)
+
+    assert cores(1) == [None]
+    assert cores(1, threads=2) == ["0,1"]
+    assert cores(2) == ["0,1", "2,3,8"]
+    assert cores(2, threads=1) == ["0", "2"]
+    assert cores(6)[-1] == "8"
+    assert all(cores(6))
+    assert cores(2, **{"tensor-parallel-size": 2}) == [None, None]
+    config = EngineConfig(vllm=VllmConfig(env={"VLLM_CPU_OMP_THREADS_BIND": "nobind"}))
+    made = vllm_command.environment(config, "py", None, "0,1")
+    assert made["VLLM_CPU_OMP_THREADS_BIND"] == "nobind"
+
+
+def test_ports_are_none_that_outgoing_connections_take():
+    ports = shares.free_ports(50)
+    assert len(set(ports)) == 50
+    assert not any(port in shares._outgoing() for port in ports)
+
+
+def test_memory_that_is_about_to_be_given_back_is_waited_for(stand_in, tmp_path, monkeypatch):
+    monkeypatch.setattr(serving, "_AGAIN_S", 0.1)
+    monkeypatch.setenv("STAND_IN_CRASH", "1")
+    monkeypatch.setenv(
+        "STAND_IN_CAUSE", "Free memory on device (3.1/79.1 GiB) is less than desired"
+    )
+
+    async def use(engine):
+        return await engine.sample(REQUEST)
+
+    assert with_engine(stand_in, use).content
+    assert len(calls(tmp_path)) == 2
 
 
 def test_a_server_that_ends_is_told_with_its_reason_and_its_log(stand_in, tmp_path, monkeypatch):
@@ -194,8 +256,32 @@ def test_a_replica_that_dies_is_started_anew(stand_in, tmp_path):
 
     engine = with_engine(stand_in, use)
     assert len(calls(tmp_path)) == 3
-    log = engine._logs / "server-0.log"
+    log = engine._logs / "teacher-0.log"
     assert log.exists()  # kept, for whoever wants to know
+
+
+def test_a_replica_that_hangs_is_started_anew(stand_in, tmp_path, monkeypatch):
+    for name, value in {"GRACE_S": 0.3, "_ASK_S": 0.1, "_ANSWER_S": 0.3, "_MOST_SILENT": 3}.items():
+        monkeypatch.setattr(serving, name, value)
+
+    async def use(engine):
+        os.kill(calls(tmp_path)[0]["pids"][0], signal.SIGSTOP)
+        assert (await engine.sample(REQUEST)).content
+        assert engine._replicas[0].num_restarts == 1
+        return (engine._logs / "teacher-0.log").read_text()
+
+    assert "ServerError: no answer when asked for its health" in with_engine(stand_in, use)
+
+
+def test_logs_lie_where_they_are_wanted(stand_in, tmp_path):
+    config = EngineConfig(kind="vllm", vllm=VllmConfig(python=str(stand_in)))
+    kept = Keeper(config, tmp_path / "servers")
+    try:
+        kept.run(kept.engine(ModelSpec("./models/a b", "folder", "/m", "abc")))
+    finally:
+        kept.close()
+    (log,) = (tmp_path / "servers").iterdir()
+    assert log.name == "models-a-b-0.log"
 
 
 def test_requests_go_to_the_others_meanwhile(stand_in, tmp_path, monkeypatch):
@@ -226,9 +312,9 @@ def test_what_waits_fails_once_all_have_died_too_often(stand_in, monkeypatch):
 PARENT = """
 import asyncio, os, sys
 from scalediff.core.engine import ModelSpec
-from scalediff.engines import EngineConfig, open_engine, vllm_command
+from scalediff.engines import EngineConfig, open_engine, shares
 from scalediff.engines.config import VllmConfig
-vllm_command._count_gpus = lambda: 0
+shares._count_gpus = lambda: 0
 async def main():
     config = EngineConfig(kind="vllm", vllm=VllmConfig(python=sys.argv[1], replicas=2))
     engine = await open_engine(ModelSpec("teacher", "folder", "/m", "abc"), config)
@@ -276,7 +362,7 @@ def test_a_server_goes_with_its_supervisor(stand_in, tmp_path):
 
 
 def test_the_telling_line_is_the_last_error_that_is_no_aftermath():
-    tell = serving.telling_line
+    tell = telling.telling_line
     assert tell("usage\napi_server.py: error: unrecognized arguments: --foo\n").endswith("--foo")
     assert tell("(W pid=1) INFO 01-02 10:00:00 [a.py:3] loading\n\n") == "loading"
     assert tell("") == ""
