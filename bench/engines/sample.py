@@ -1,180 +1,205 @@
-"""Useful tokens a second of the embedded engine's sampling beside ``generate``, in one process.
+"""Sampling with a long tail of lengths: the engine against static and continuous batching.
 
-``python bench/engines/sample.py [--model nano:teacher|smol] [--requests N] [--quick]``. Lengths
-have a long tail: 8 % of the requests have 256 tokens, the others 8 to 48, by the token cap of each,
-with nothing else that ends a response; both sides sample at temperature 1, top_p 0.95, top_k 20.
-
-The baselines are static batches of ``transformers``' ``generate`` in order of arrival, each batch
-as long as its longest member, at every batch size of the sweep and with both of its caches, and its
-own continuous batching (``paged|sdpa``). What counts are the tokens that were asked for. Each is
-run ``--times`` times, in turns, and the best of each is printed. Prints Markdown.
+``python bench/engines/sample.py [--model smol] [-n 128] [--device cuda]``. 8 % of the responses
+have 256 tokens and the rest 8 to 48; the lengths are set by ``max_new_tokens`` with the end token
+ignored, for all sides alike, and only tokens that were asked for count. Baselines, in the same
+precision, threads and sampling (temperature 0.6, top_p 0.95, top_k 20): ``generate`` of
+transformers in arrival order in padded batches of each size of ``--sizes``, each run to its longest
+member, with a growing cache, and at the best size with a static one; transformers' own continuous
+batching (``paged|sdpa``); vLLM where it can be imported and the device is a GPU. The engine runs
+between them. Prints Markdown.
 """
-
-from __future__ import annotations
 
 import argparse
 import asyncio
-import os
-import platform
+import importlib.util
 import random
-import time
-from collections.abc import Callable
-from dataclasses import replace
 
 import torch
 import transformers
+from common import Timed, baseline_model, machine, our_engine, questions
 
 from scalediff.core.engine import Request, Sampling
 from scalediff.engines import EngineConfig
-from scalediff.engines.loading import load_model
-from scalediff.engines.transformers import TransformersEngine
 from scalediff.model_names import resolve
 
-SAMPLING = Sampling(temperature=1.0, top_p=0.95, top_k=20)
+TEMPERATURE, TOP_P, TOP_K = 0.6, 0.95, 20
+VERSION = tuple(int(part) for part in transformers.__version__.split(".")[:2])
 
 
 def lengths(n: int, seed: int = 0) -> list[int]:
-    """8 % of 256 tokens, the others of 8 to 48, shuffled."""
-    rng = random.Random(seed)
-    long = max(1, round(0.08 * n))
-    found = [256] * long + [rng.randint(8, 48) for _ in range(n - long)]
-    rng.shuffle(found)
-    return found
+    """8 % of 256 tokens, spread at random; the rest 8 to 48."""
+    draw = random.Random(seed)
+    long = set(draw.sample(range(n), max(1, round(0.08 * n))))
+    return [256 if place in long else draw.randint(8, 48) for place in range(n)]
 
 
-def prompts(tokenizer, n: int) -> list[str]:
-    """Rendered prompts, each its own."""
-    texts = [f"What is {i} plus {i % 97}?" for i in range(n)]
-    if tokenizer.chat_template is None:
-        return texts
-    return [
-        tokenizer.apply_chat_template(
-            [{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True
+def static(model, tokenizer, prompts, caps, size, cache):
+    """``generate`` in batches of one size, in arrival order."""
+    more = {"cache_implementation": "static"} if cache == "static" else {}
+    for start in range(0, len(prompts), size):
+        batch = tokenizer(
+            prompts[start : start + size], padding=True, add_special_tokens=False,
+            return_tensors="pt",
+        ).to(model.device)  # fmt: skip
+        longest = max(caps[start : start + size])
+        out = model.generate(
+            **batch, max_new_tokens=longest, do_sample=True, temperature=TEMPERATURE, top_p=TOP_P,
+            top_k=TOP_K, eos_token_id=None, pad_token_id=tokenizer.pad_token_id, **more,
+        )  # fmt: skip
+        assert out.shape[1] == batch["input_ids"].shape[1] + longest, (
+            "the end token was not ignored"
         )
-        for text in texts
-    ]
 
 
-def static(model, tokenizer, texts, caps, batch: int, cache: str | None) -> None:
-    """``generate`` on batches in order of arrival."""
-    tokenizer.padding_side = "left"
-    for at in range(0, len(texts), batch):
-        part = texts[at : at + batch]
-        inputs = tokenizer(part, return_tensors="pt", padding=True, add_special_tokens=False)
-        inputs.pop("token_type_ids", None)
-        longest = max(caps[at : at + batch])
-        more = {} if cache is None else {"cache_implementation": cache}
-        with torch.inference_mode():
-            model.generate(
-                **inputs.to(model.device), do_sample=True, temperature=1.0, top_p=0.95, top_k=20,
-                max_new_tokens=longest, min_new_tokens=longest, **more,
-            )  # fmt: skip
+def continuous(model, tokenizer, prompts, caps, timed):
+    """The continuous batching of transformers; starting it is not timed."""
+    from transformers import GenerationConfig
 
-
-def continuous(model, tokenizer, texts, caps) -> None:
-    """``transformers``' own continuous batching."""
-    config = transformers.GenerationConfig(
-        do_sample=True, temperature=1.0, top_p=0.95, top_k=20, eos_token_id=-1,
-        pad_token_id=tokenizer.pad_token_id or 0, max_new_tokens=256,
+    before = model.config._attn_implementation
+    model.set_attn_implementation("sdpa" if VERSION >= (5, 23) else "paged|sdpa")
+    settings = GenerationConfig(
+        do_sample=True, temperature=TEMPERATURE, top_p=TOP_P, top_k=TOP_K, eos_token_id=-1,
+        pad_token_id=tokenizer.pad_token_id, max_new_tokens=max(caps),
     )  # fmt: skip
-    with model.continuous_batching_context_manager(generation_config=config) as manager:
-        for text, cap in zip(texts, caps, strict=True):
-            ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-            manager.add_request(ids, max_new_tokens=cap)
-        done = 0
-        while done < len(texts):
-            result = manager.get_result(timeout=60)
-            done += result is not None and result.is_finished()
+    with model.continuous_batching_context_manager(generation_config=settings) as manager:
+        timed.run("continuous", lambda: _drain(manager, tokenizer, prompts, caps))
+    model.set_attn_implementation(before)
 
 
-class Ours:
-    """The embedded engine over the same weights, with nothing that ends a response but its cap."""
-
-    def __init__(self, model, tokenizer, slots: int, threads: int) -> None:
-        from scalediff.core.engine import EngineInfo
-
-        info = EngineInfo(model="bench", fingerprint="bench")
-        config = EngineConfig(slots=slots, threads=threads)
-        self.engine = TransformersEngine(model, tokenizer, info, config)
-        self.engine._endings.stop_ids = frozenset()
-        self.engine._worker.wait()
-
-    def run(self, texts, caps) -> None:
-        async def go() -> int:
-            done = await asyncio.gather(
-                *(
-                    self.engine.sample(
-                        Request(raw=t, sampling=replace(SAMPLING, max_new_tokens=c), seed=i)
-                    )
-                    for i, (t, c) in enumerate(zip(texts, caps, strict=True))
-                )
-            )
-            return sum(d.num_tokens for d in done)
-
-        assert asyncio.run(go()) == sum(caps)
-
-    def close(self) -> None:
-        asyncio.run(self.engine.close())
+def _drain(manager, tokenizer, prompts, caps):
+    wanted = {}
+    for prompt, cap in zip(prompts, caps, strict=True):
+        ids = tokenizer(prompt, add_special_tokens=False)["input_ids"]
+        wanted[manager.add_request(ids, max_new_tokens=cap)] = cap
+    while wanted:
+        result = manager.get_result(timeout=600)
+        assert result is not None, "transformers' continuous batching gave nothing for 10 minutes"
+        assert not result.error, result.error
+        if result.is_finished():
+            assert len(result.generated_tokens) == wanted.pop(result.request_id)
 
 
-def seconds(work: Callable[[], None]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
+async def ours(engine, requests):
+    done = await asyncio.gather(*(engine.sample(request) for request in requests))
+    assert all(
+        c.num_tokens == r.sampling.max_new_tokens for c, r in zip(done, requests, strict=True)
+    )
 
 
-def main() -> None:
-    """Read the arguments, measure in turns, print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", default="nano:teacher")
-    parser.add_argument("--requests", type=int, default=128)
-    parser.add_argument("--precision", default="float32")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--times", type=int, default=3)
-    parser.add_argument("--batches", type=int, nargs="+", default=[8, 16, 32, 64, 128])
-    parser.add_argument("--slots", type=int, nargs="+", default=[32, 64])
-    parser.add_argument("--quick", action="store_true")
-    args = parser.parse_args()
-    config = EngineConfig(precision=args.precision, device=args.device, threads=args.threads)
-    model, tokenizer, _ = load_model(resolve(args.model), config)
-    torch.set_num_threads(args.threads)
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    n = 24 if args.quick else args.requests
-    texts, caps = prompts(tokenizer, n), lengths(n)
-    batches = [16] if args.quick else [b for b in args.batches if b <= n]
-    caches = [None] if args.quick else [None, "static"]
-    slots = [16] if args.quick else args.slots
-    works: dict[str, Callable[[], None]] = {}
-    for batch in batches:
-        for cache in caches:
-            name = f"generate, batches of {batch}, {cache or 'dynamic'} cache"
-            works[name] = lambda b=batch, c=cache: static(model, tokenizer, texts, caps, b, c)
-    engines = {slot: Ours(model, tokenizer, slot, args.threads) for slot in slots}
-    for slot, engine in engines.items():
-        works[f"this engine, {slot} slots"] = lambda e=engine: e.run(texts, caps)
-    best = dict.fromkeys(works, float("inf"))
-    for _ in range(1 if args.quick else args.times):
-        for name, work in works.items():
-            best[name] = min(best[name], seconds(work))
-    try:
-        model.set_attn_implementation("paged|sdpa")
-        name = "transformers' continuous batching, paged sdpa"
-        best[name] = min(
-            seconds(lambda: continuous(model, tokenizer, texts, caps))
-            for _ in range(1 if args.quick else 2)
+def vllm_ways(spec, prompts, caps, precision):
+    """vLLM in this process, where it is installed and there is a GPU."""
+    if importlib.util.find_spec("vllm") is None or not torch.cuda.is_available():
+        return None
+    from vllm import LLM, SamplingParams
+
+    served = LLM(spec.location, dtype=precision, gpu_memory_utilization=0.4, max_model_len=2048)
+    settings = [
+        SamplingParams(
+            temperature=TEMPERATURE, top_p=TOP_P, top_k=TOP_K, max_tokens=cap, ignore_eos=True
         )
-    except Exception as error:  # versions differ in what they offer
-        print(f"transformers' continuous batching did not run: {type(error).__name__}: {error}\n")
-    print(f"{args.model}, {args.precision}, {args.device}, {args.threads} threads, {n} requests, "
-          f"{sum(caps):,} tokens; torch {torch.__version__}, transformers "
-          f"{transformers.__version__}, {platform.machine()}; best of {args.times}\n")  # fmt: skip
-    reference = min(s for name, s in best.items() if name.startswith("generate"))
-    print("| | useful tokens/s | against the best generate |")
-    print("|---|---|---|")
-    for name, took in best.items():
-        print(f"| {name} | {sum(caps) / took:,.0f} | {reference / took:.2f} |")
+        for cap in caps
+    ]
+    return lambda: served.generate(prompts, settings, use_tqdm=False)
+
+
+def measure(args):
+    spec = resolve(args.model)
+    config = EngineConfig(
+        device=args.device, threads=args.threads, precision=args.precision, slots=args.slots
+    )
+    engine = our_engine(spec, config)
+    engine._endings.stop_ids = frozenset()  # the end token is ignored
+    model, tokenizer, precision = baseline_model(spec, config)
+    timed = Timed(torch.get_num_threads())
+    about = machine(str(model.device), timed.threads)
+    caps = lengths(args.n)
+    messages = [({"role": "user", "content": text},) for text in questions(args.model, args.n)]
+    requests = [
+        Request(
+            messages=m, sampling=Sampling(TEMPERATURE, TOP_P, TOP_K, max_new_tokens=cap), seed=i
+        )
+        for i, (m, cap) in enumerate(zip(messages, caps, strict=True))
+    ]
+    prompts = [
+        tokenizer.apply_chat_template(list(m), tokenize=False, add_generation_prompt=True)
+        for m in messages
+    ]
+    loop = asyncio.new_event_loop()
+
+    def run_ours():
+        timed.run("engine", lambda: loop.run_until_complete(ours(engine, requests)))
+
+    def run_static(size, cache="growing"):
+        name = f"static {size}, {cache} cache"
+        timed.run(name, lambda: static(model, tokenizer, prompts, caps, size, cache))
+
+    loop.run_until_complete(ours(engine, requests[:8]))
+    static(model, tokenizer, prompts[:4], [2] * 4, 4, "growing")
+    run_ours()
+    for size in args.sizes:
+        run_static(size)
+        if args.model.startswith("nano:") or size == args.sizes[len(args.sizes) // 2]:
+            run_ours()
+    for again in range(args.repeats):
+        size = int(timed.quickest("static").split()[1].rstrip(","))
+        run_static(size)
+        if not again:
+            run_static(size, "static")
+        continuous(model, tokenizer, prompts, caps, timed)
+        run_ours()
+    if served := vllm_ways(spec, prompts, caps, precision):
+        served()
+        for _ in range(args.repeats):
+            timed.run("vllm", served)
+    loop.run_until_complete(engine.close())
+    print(about, "\n")
+    report(args, timed, caps, precision, engine)
+
+
+def report(args, timed, caps, precision, engine):
+    useful = sum(caps)
+    print(
+        f"{args.model}, {precision}, {len(caps)} requests, {useful:,} useful tokens "
+        f"({sum(c == 256 for c in caps)} responses of 256); engine: {args.slots} slots, own "
+        f"forward pass {engine.is_lean}.\n"
+    )
+    print("| way | useful tokens a second | wall s, best of | processor s | engine is faster |")
+    print("|---|---|---|---|---|")
+    mine = timed.best("engine")
+    for name in timed.wall:
+        wall, processor = timed.best(name)
+        print(
+            f"| {name} | {useful / wall:,.0f} | {wall:.1f} of {len(timed.wall[name])} | "
+            f"{processor:.1f} | {wall / mine[0]:.2f} ({processor / mine[1]:.2f} by processor "
+            "time) |"
+        )
+    for kind in ("static", "continuous", "vllm"):
+        if any(name.startswith(kind) for name in timed.wall):
+            name = timed.quickest(kind)
+            wall, _ = timed.best(name)
+            print(
+                f"\nAgainst {name}: **{wall / mine[0]:.2f} times** (best of "
+                f"{len(timed.wall['engine'])}; by the engine's median "
+                f"{wall / timed.middle('engine'):.2f})."
+            )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="smol")
+    parser.add_argument("-n", type=int, default=128)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[8, 16, 32, 64, 128])
+    parser.add_argument("--slots", type=int, default=64)
+    parser.add_argument("--repeats", type=int, default=2, help="more runs of the best baselines")
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--quick", action="store_true", help="a smoke run")
+    args = parser.parse_args()
+    if args.quick:
+        args.model, args.n, args.sizes, args.repeats = "nano:teacher", 16, [8], 1
+    measure(args)
 
 
 if __name__ == "__main__":

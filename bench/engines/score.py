@@ -1,167 +1,178 @@
-"""Scores a second of the embedded engine beside a plain padded loop, and its share of a matmul.
+"""Scoring one token after each prompt: the engine against a padded transformers loop.
 
-``python bench/engines/score.py [--questions N] [--precision bfloat16] [--quick]``. What is scored
-is one token after GSM8K questions, rendered by SmolLM2-135M's template with its system turn; they
-are read from ``SCALEDIFF_DATA`` or ``../shared/data``. Baselines, in order of arrival, padded with
-a mask, at every batch size of the sweep: the plain loop takes the logits of all positions, the
-tuned one those of the last alone (``logits_to_keep``). All in the same precision and threads, in
-turns, the best of ``--times`` each.
-
-The share is the arithmetic that the scores need (two operations for each parameter of the layers
-and token, prompt without padding, the attention's products, and the output matrix at one position)
-over the time, over the rate of a large square matrix product in the same run and precision. Tokens
-of the shared head of all prompts are counted in full, though they are computed once.
-Prints Markdown.
+``python bench/engines/score.py [--model smol] [-n 256] [--device cuda]``. The baselines go through
+the prompts in arrival order, in padded batches of each size of ``--sizes``, in the same precision
+and threads: *plain* takes the logits of every position, as most people write it, *tuned* asks for
+those of the last position only (``logits_to_keep=1``). All tokenise within the time. The engine
+runs before, between and after them; each baseline's best size is run again, and the best of each
+is compared (beside it the engine's median against the baseline's best). Prints Markdown.
 """
-
-from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import os
-import platform
-import time
-from collections.abc import Callable
-from pathlib import Path
 
 import torch
-import transformers
+from common import Timed, baseline_model, machine, multiply_rate, our_engine, questions
 
-from scalediff.core.engine import EngineInfo, Request
+from scalediff.core.engine import Request
 from scalediff.engines import EngineConfig
-from scalediff.engines.loading import load_model
-from scalediff.engines.transformers import TransformersEngine
 from scalediff.model_names import resolve
 
-DATA = Path(os.environ.get("SCALEDIFF_DATA", "../shared/data"))
 
-
-def questions(n: int) -> list[str]:
-    with open(DATA / "gsm8k_train.jsonl", encoding="utf-8") as file:
-        rows = [json.loads(line) for _, line in zip(range(n), file, strict=False)]
-    return [row.get("question") or row["problem"] for row in rows]
-
-
-def plain(model, tokenizer, texts, target: int, batch: int, *, last_only: bool) -> list[float]:
-    """A padded loop in order of arrival."""
-    tokenizer.padding_side = "left" if last_only else "right"
+def padded_loop(model, tokenizer, prompts, token, size, tuned):
+    """Log-probabilities of the token after each prompt, in padded batches of one size."""
     found = []
-    for at in range(0, len(texts), batch):
-        part = texts[at : at + batch]
-        inputs = tokenizer(part, return_tensors="pt", padding=True, add_special_tokens=False)
-        mask = inputs["attention_mask"]
+    more = {"logits_to_keep": 1} if tuned else {}
+    for start in range(0, len(prompts), size):
+        batch = tokenizer(
+            prompts[start : start + size], padding=True, add_special_tokens=False,
+            return_tensors="pt",
+        ).to(model.device)  # fmt: skip
         with torch.inference_mode():
-            more = {"logits_to_keep": 1} if last_only else {}
-            positions = (mask.cumsum(-1) - 1).clamp(min=0)
-            out = model(input_ids=inputs["input_ids"], attention_mask=mask, position_ids=positions,
-                        use_cache=False, **more)  # fmt: skip
-            if last_only:
-                logits = out.logits[:, -1]
-            else:
-                logits = out.logits[torch.arange(len(part)), mask.sum(-1) - 1]
-            found += logits.float().log_softmax(-1)[:, target].tolist()
+            logits = model(**batch, **more).logits[:, -1]
+        found += logits.float().log_softmax(-1)[:, token].tolist()
     return found
 
 
-def ours(engine, texts: list[str]) -> list[float]:
-    async def go() -> list[float]:
-        requests = [Request(messages=({"role": "user", "content": t},)) for t in texts]
-        scores = await asyncio.gather(*(engine.score(r, "1") for r in requests))
-        return [score.logprob for score in scores]
-
-    return asyncio.run(go())
+async def scores(engine, requests, text):
+    return await asyncio.gather(*(engine.score(request, text) for request in requests))
 
 
-def seconds(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
+async def alone(engine, requests, text):
+    return [await engine.score(request, text) for request in requests]
 
 
-def matmul_rate(dtype, size: int = 2048) -> float:
-    """Operations a second of a square product."""
-    a, b = torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
-    took = min(seconds(lambda: a @ b) for _ in range(12))
-    return 2 * size**3 / took
-
-
-def operations(model, lengths: list[int]) -> float:
-    """What the scores need, padding and repeated heads of prompts left out."""
+def operations(model, ids, head):
+    """Those of what the engine computes: each token once, the head once, logits where needed."""
     config = model.config
+    heads, layers = config.num_attention_heads, config.num_hidden_layers
+    size = getattr(config, "head_dim", None) or config.hidden_size // heads
     embedding = model.get_input_embeddings().weight.numel()
-    layers = sum(p.numel() for p in model.parameters()) - embedding
-    if not config.tie_word_embeddings:
-        layers -= embedding
-    width = config.num_attention_heads * (
-        getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    body = sum(p.numel() for p in model.parameters()) - embedding
+    body -= 0 if config.tie_word_embeddings else embedding
+    begins = [row[: len(head)] == head and len(row) > len(head) > 0 for row in ids]
+    shared = [len(head) * begin for begin in begins]
+    tokens = sum(len(row) - s for row, s in zip(ids, shared, strict=True))
+    pairs = sum(
+        len(row) * (len(row) + 1) // 2 - s * (s + 1) // 2
+        for row, s in zip(ids, shared, strict=True)
     )
-    attention = sum(2 * 2 * width * n * n / 2 * config.num_hidden_layers for n in lengths)
-    return 2 * layers * sum(lengths) + attention + 2 * embedding * len(lengths)
+    return 2 * body * tokens + 4 * layers * heads * size * pairs + 2 * embedding * len(ids), tokens
 
 
-def main() -> None:
-    """Read the arguments, measure in turns, print."""
+def measure(args):
+    config = EngineConfig(device=args.device, threads=args.threads, precision=args.precision)
+    spec = resolve(args.model)
+    engine = our_engine(spec, config)
+    model, tokenizer, precision = baseline_model(spec, config)
+    timed = Timed(torch.get_num_threads())
+    texts = questions(args.model, args.n)
+    requests = [Request(messages=({"role": "user", "content": text},)) for text in texts]
+    prompts = [
+        tokenizer.apply_chat_template(list(r.messages), tokenize=False, add_generation_prompt=True)
+        for r in requests
+    ]
+    text = args.continuation
+    token = tokenizer(text, add_special_tokens=False)["input_ids"][0]
+    text = tokenizer.decode([token])
+    where = str(model.device)
+    about = machine(where, timed.threads)
+    rates, loop = [], asyncio.new_event_loop()
+
+    def ours():
+        rates.append(multiply_rate(args.square, model.dtype, where, repeats=3))
+        return timed.run("engine", lambda: loop.run_until_complete(scores(engine, requests, text)))
+
+    loop.run_until_complete(scores(engine, requests[:16], text))
+    padded_loop(model, tokenizer, prompts[:4], token, 4, False)
+    found, reference = ours(), None
+
+    def baseline(kind, size):
+        return timed.run(
+            f"{kind} {size}",
+            lambda: padded_loop(model, tokenizer, prompts, token, size, kind == "tuned"),
+        )
+
+    for size in args.sizes:
+        for kind in ("plain", "tuned"):
+            reference = baseline(kind, size)
+        ours()
+    for _ in range(args.repeats):
+        for kind in ("plain", "tuned"):
+            baseline(kind, int(timed.quickest(kind).split()[1]))
+            ours()
+    few = loop.run_until_complete(alone(engine, requests[:: max(1, args.n // 32)], text))
+    crowd = found[:: max(1, args.n // 32)]
+    moved = max(abs(a.logprob - b.logprob) for a, b in zip(few, crowd, strict=True))
+    apart = max(abs(a.logprob - b) for a, b in zip(found, reference, strict=True))
+    rates.append(multiply_rate(args.square, model.dtype, where, repeats=3))
+    own = multiply_rate(2048, model.dtype, where, model.config.hidden_size,
+                        2 * model.config.intermediate_size)  # fmt: skip
+    ids = [tokenizer(p, add_special_tokens=False)["input_ids"] for p in prompts]
+    flops, tokens = operations(model, ids, engine.head)
+    loop.run_until_complete(engine.close())
+    print(about, "\n")
+    report(args, timed, ids, precision, engine)
+    rate = flops / timed.best("engine")[0]
+    print(
+        f"\nThe engine's {flops / 1e12:.2f} TFLOP (2 x parameters outside the embedding x "
+        f"{tokens:,} tokens that it reads, the template's head of {len(engine.head)} once and not "
+        f"counted; attention; logits of {len(ids):,} positions): {rate / 1e9:,.0f} GFLOP/s, "
+        f"**{rate / max(rates):.0%}** of the best square product of {args.square:,} in {precision} "
+        f"({max(rates) / 1e9:,.0f}, measured {len(rates)} times in between, median "
+        f"{sorted(rates)[len(rates) // 2] / 1e9:,.0f}); the model's own shape [2048, "
+        f"{model.config.hidden_size}] x {2 * model.config.intermediate_size}: {own / 1e9:,.0f}."
+    )
+    print(
+        f"\nA score alone and among all the others: at most {moved:.1e} apart ({len(few)} rows); "
+        f"engine and the last baseline: at most {apart:.1e}."
+    )
+
+
+def report(args, timed, ids, precision, engine):
+    longest = max(map(len, ids))
+    print(
+        f"{args.model}, {precision}, {len(ids):,} prompts of {sum(map(len, ids)) / len(ids):.0f} "
+        f"tokens on average (at most {longest}); own forward pass: {engine.is_lean}.\n"
+    )
+    print("| way | batch | prompts a second | wall s, best of | processor s | engine is faster |")
+    print("|---|---|---|---|---|---|")
+    mine = timed.best("engine")
+    for name in timed.wall:
+        wall, processor = timed.best(name)
+        kind, _, size = name.partition(" ")
+        print(
+            f"| {kind} | {size or 'packed'} | {len(ids) / wall:.1f} | {wall:.1f} of "
+            f"{len(timed.wall[name])} | {processor:.1f} | {wall / mine[0]:.2f} "
+            f"({processor / mine[1]:.2f} by processor time) |"
+        )
+    for kind in ("plain", "tuned"):
+        name = timed.quickest(kind)
+        wall, processor = timed.best(name)
+        print(
+            f"\nAgainst the {kind} loop at its best size ({name.split()[1]}): "
+            f"**{wall / mine[0]:.2f} times** (best of {len(timed.wall['engine'])}; by the engine's "
+            f"median {wall / timed.middle('engine'):.2f}; by processor time "
+            f"{min(timed.best(n)[1] for n in timed.wall if n.startswith(kind)) / mine[1]:.2f})."
+        )
+
+
+def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="smol")
-    parser.add_argument("--questions", type=int, default=512)
-    parser.add_argument("--precision", default="bfloat16")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--times", type=int, default=3)
-    parser.add_argument("--batches", type=int, nargs="+", default=[1, 4, 8, 16, 32, 64])
-    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("-n", type=int, default=256)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1, 2, 4, 8, 16, 32, 64])
+    parser.add_argument("--repeats", type=int, default=2, help="more runs of the best sizes")
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--square", type=int, default=4096)
+    parser.add_argument("--continuation", default="The")
+    parser.add_argument("--quick", action="store_true", help="a smoke run")
     args = parser.parse_args()
-    config = EngineConfig(precision=args.precision, device=args.device, threads=args.threads)
-    model, tokenizer, precision = load_model(resolve(args.model), config)
-    torch.set_num_threads(args.threads)
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    texts = questions(32 if args.quick else args.questions)
-    rendered = [
-        tokenizer.apply_chat_template(
-            [{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True
-        )
-        for text in texts
-    ]
-    lengths = [len(i) for i in tokenizer(rendered, add_special_tokens=False)["input_ids"]]
-    (target,) = tokenizer("1", add_special_tokens=False)["input_ids"]
-    engine = TransformersEngine(
-        model, tokenizer, EngineInfo(model="bench", fingerprint="b", precision=precision), config
-    )
-    engine._worker.wait()
-    works: dict[str, Callable[[], list[float]]] = {}
-    for batch in [8] if args.quick else args.batches:
-        for last_only in (False, True):
-            name = f"{'tuned' if last_only else 'plain'} loop, batches of {batch}"
-            works[name] = lambda b=batch, o=last_only: plain(
-                model, tokenizer, rendered, target, b, last_only=o
-            )
-    works["this engine"] = lambda: ours(engine, texts)
-    best = dict.fromkeys(works, float("inf"))
-    rate = 0.0
-    values: dict[str, list[float]] = {}
-    for _ in range(1 if args.quick else args.times):
-        rate = max(rate, matmul_rate(getattr(torch, precision)))
-        for name, work in works.items():
-            began = time.perf_counter()
-            values[name] = work()
-            best[name] = min(best[name], time.perf_counter() - began)
-    asyncio.run(engine.close())
-    needed = operations(model, lengths)
-    print(f"{args.model}, {precision}, {args.device}, {args.threads} threads, {len(texts)} "
-          f"questions, {sum(lengths):,} tokens; square product of 2048: {rate / 1e9:,.0f} GFLOP/s, "
-          f"torch {torch.__version__}, transformers {transformers.__version__}, "
-          f"{platform.machine()}; best of {args.times}\n")  # fmt: skip
-    plains = min(s for name, s in best.items() if name.startswith("plain"))
-    print("| | scores/s | against the best plain loop | share of the square product's rate |")
-    print("|---|---|---|---|")
-    for name, took in best.items():
-        print(f"| {name} | {len(texts) / took:,.1f} | {plains / took:.2f} | "
-              f"{needed / took / rate:.0%} |")  # fmt: skip
-    reference = values[min(best, key=lambda n: best[n] if n.startswith("tuned") else 1e9)]
-    apart = max(abs(a - b) for a, b in zip(reference, values["this engine"], strict=True))
-    print(f"\nThe engine's log-probabilities differ from the tuned loop's by at most {apart:.3g}.")
+    if args.quick:
+        args.n, args.sizes, args.square, args.repeats = 16, [4], 1024, 1
+    measure(args)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Real vLLM: `make test-vllm`, or pytest with the interpreter named in SCALEDIFF_VLLM_PYTHON."""
 
 import asyncio
+import contextlib
 import importlib.util
 import json
 import math
@@ -23,6 +24,7 @@ from scalediff.model_names import resolve
 PYTHON = os.environ.get("SCALEDIFF_VLLM_PYTHON", "")
 FLAGS = {"max-model-len": 2048}
 PROBLEMS = ("What is 2+2?", "What is 3+4?", "Compute 5 times 6.", "What is 10-7?")
+MARK = "SCALEDIFF_TESTS_OF"
 LIKELY = 0.05, 0.9
 """A probability in between says more than one that rounds to 0 or 1."""
 
@@ -49,18 +51,20 @@ def thinker(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_left():
-    before = servers()
+def _nothing_is_left(monkeypatch):
+    monkeypatch.setenv(MARK, str(os.getpid()))
     yield
-    assert servers() == before
+    assert processes() == []
 
 
-def servers():
-    """Process ids of vLLM's servers, engines and workers."""
-    shown = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True)
-    marks = ("VLLM::", "vllm.entrypoints")
-    lines = (line.split(None, 1) for line in shown.stdout.splitlines()[1:])
-    return {int(pid) for pid, args in lines if any(mark in args for mark in marks)}
+def processes():
+    """Whatever runs with the mark of these tests in its environment; others may run vLLM too."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if f"{MARK}={os.getpid()}".encode() in (place / "environ").read_bytes():
+                found.append(int(place.name))
+    return found
 
 
 def command(name, folder, thinker, *more):
@@ -135,6 +139,7 @@ def test_probabilities_are_the_embedded_engines(thinker, name, precision, apart)
         config = EngineConfig(kind="vllm", precision=precision, vllm=vllm)
         engine = await open_engine(resolve(model), config)
         try:
+            assert len(processes()) > 2
             assert engine.info.precision == precision
             assert engine.info.window == FLAGS["max-model-len"]
             assert engine.info.opens_think == (name == "thinker")
@@ -151,8 +156,9 @@ def test_probabilities_are_the_embedded_engines(thinker, name, precision, apart)
     scores, answers = asyncio.run(go())
     found = {start: math.exp(score.logprob) for start, score in zip(told, scores, strict=True)}
     assert found == pytest.approx({s: math.exp(p) for s, p in told.items()}, abs=apart)
-    # so many prompts are more than one prefill holds: with seeds, this ended vLLM on a CPU
-    assert len({a.text or a.content for a in answers}) > 50
+    # so many prompts are more than one prefill holds: with seeds, this ended vLLM on a CPU; of 8
+    # tokens few differ (40 of 100 here), and with one seed none would
+    assert len({a.text or a.content for a in answers}) > 10
 
 
 def line(out, *more):

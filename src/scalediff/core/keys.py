@@ -52,32 +52,33 @@ class RowKeys:
     """
 
     def __init__(self) -> None:
-        self._seen = _Marks()
+        self._seen = Marks()
         self._again: Counter[str] = Counter()
 
     def next(self, text: str) -> str:
         """The key of the next row that has this text (32 hex digits, ``-n`` from the second on)."""
         identity = problem_id(text)[:32]
-        if self._seen.add(int(identity[:16], 16)):
+        if self._seen.add(identity):
             return identity
         self._again[identity] += 1
         return f"{identity}-{self._again[identity]}"
 
 
-class _Marks:
-    """A set of 64-bit hashes in 12 to 24 bytes each, a tenth of what Python's set of texts takes.
+class Marks:
+    """Texts that were seen, in 12 to 24 bytes each: a tenth of what Python's set of them takes.
 
-    Two texts with one hash (once in ten million runs of a million rows) only get a key that says
-    ``-1`` without need.
+    Of a text only 64 bits of a hash are held, so in one of some ten million runs of a million rows
+    a text is called seen that was not. A row then has a key that says ``-1`` without need.
     """
 
     def __init__(self) -> None:
         self._table = array("Q", bytes(8 << 10))
         self._left = len(self._table) * 2 // 3
 
-    def add(self, mark: int) -> bool:
-        """Enter a hash; False where it is in already."""
-        mark = mark or 1  # 0 is an empty place
+    def add(self, text: str) -> bool:
+        """Note a text; False where it was seen before."""
+        hashed = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+        mark = int.from_bytes(hashed[:8], "big") or 1  # 0 is an empty place
         if not _enter(self._table, mark):
             return False
         self._left -= 1

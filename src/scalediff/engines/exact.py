@@ -8,11 +8,17 @@ other rows or on their number from 4 up; they do hang on the length of the atten
 from __future__ import annotations
 
 import bisect
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
+
+Attend = Callable[
+    ["torch.Tensor", "torch.Tensor", "torch.Tensor", "torch.Tensor"], "tuple[torch.Tensor, ...]"
+]
+"""Query, keys, values and each row's position to what is seen, in one or more ways."""
 
 BLOCK = 512
 """Attention kernels work through the keys in blocks of at most this length, one after the other,
@@ -29,11 +35,14 @@ class Shapes:
         rows: Row counts of a step, ascending; the last is all slots.
         lengths: Lengths of attention below ``BLOCK``, ascending; above come its multiples.
         any_prefill: Whether a prefill may have any number of rows.
+        any_slot: Whether a row may stand anywhere in a step. Nothing can be done where not, but
+            it should be known.
     """
 
     rows: tuple[int, ...]
     lengths: tuple[int, ...]
     any_prefill: bool
+    any_slot: bool = True
 
     def rows_for(self, used: int) -> int:
         """The smallest row count that holds the slots used."""
@@ -45,17 +54,21 @@ class Shapes:
         return self.lengths[place] if place < len(self.lengths) else -(-reach // BLOCK) * BLOCK
 
 
-def attention_lengths(config: Any, keys: torch.Tensor, num_slots: int) -> tuple[int, ...]:
+def attention_lengths(
+    config: Any, keys: torch.Tensor, num_slots: int, attend: Attend | None = None
+) -> tuple[int, ...]:
     """Lengths below ``BLOCK`` at which attention gives the bits that it gives at ``BLOCK``.
 
     Args:
         config: The model's, for its number of heads.
         keys: Of one layer, for heads, head size, precision and device.
         num_slots: Rows.
+        attend: The attention of a step; without it that of ``transformers``.
     """
     import torch
 
-    _, num_kv, _, size = keys.shape
+    attend = attend or _attend
+    num_kv, _, size = keys.shape[-3:]
     num_heads = config.get_text_config().num_attention_heads
     noise = torch.Generator().manual_seed(2)
 
@@ -74,7 +87,7 @@ def attention_lengths(config: Any, keys: torch.Tensor, num_slots: int) -> tuple[
             positions = torch.arange(num_slots, device=keys.device) % _STEP + start
             positions = positions.clamp(max=length - 1)
             short, whole = (
-                _attend(query, key[:, :, :n], value[:, :, :n], positions) for n in (length, BLOCK)
+                attend(query, key[:, :, :n], value[:, :, :n], positions) for n in (length, BLOCK)
             )
             same = same and all(torch.equal(a, b) for a, b in zip(short, whole, strict=True))
         if same:

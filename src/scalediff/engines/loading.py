@@ -10,6 +10,11 @@ from scalediff.core.errors import PrerequisiteError, RecipeError, ScalediffError
 from scalediff.engines import EngineConfig
 from scalediff.io.gguf import unpacked
 
+BF16_PARAMETERS = 100_000_000
+"""From this size on ``auto`` is bfloat16 on processors that multiply in it (AVX512-bf16, AMX).
+Measured for 135 M parameters: scores take half the time and steps of 8 and of 64 rows two thirds;
+for 0.8 M parameters the two are alike, and float32 rounds less."""
+
 
 def load_model(spec: ModelSpec, config: EngineConfig) -> tuple[Any, Any, str]:
     """The model in evaluation mode on its device, its tokenizer and the precision.
@@ -23,10 +28,11 @@ def load_model(spec: ModelSpec, config: EngineConfig) -> tuple[Any, Any, str]:
     transformers.utils.logging.disable_progress_bar()
     if config.threads:
         torch.set_num_threads(config.threads)
-    device, precision = _where(torch, config)
+    device = _device(torch, config)
     try:
         place = unpacked(Path(spec.location)) if spec.kind == "gguf" else spec.location
         tokenizer = transformers.AutoTokenizer.from_pretrained(place, trust_remote_code=False)
+        precision = _precision(torch, transformers, config, device, place)
         model, told = transformers.AutoModelForCausalLM.from_pretrained(
             place,
             dtype=getattr(torch, precision),
@@ -54,8 +60,7 @@ def _libraries() -> tuple[Any, Any]:
     return torch, transformers
 
 
-def _where(torch: Any, config: EngineConfig) -> tuple[str, str]:
-    """Device and precision."""
+def _device(torch: Any, config: EngineConfig) -> str:
     has_gpu = torch.cuda.is_available()
     device = config.device
     if device == "auto":
@@ -65,10 +70,25 @@ def _where(torch: Any, config: EngineConfig) -> tuple[str, str]:
             f"the engine's device is {device} but torch sees no GPU; install torch for CUDA, or "
             "set the device to cpu"
         )
-    precision: str = config.precision
-    if precision == "auto":
-        precision = "bfloat16" if device.startswith("cuda") else "float32"
-    return device, precision
+    return device
+
+
+def _precision(
+    torch: Any, transformers: Any, config: EngineConfig, device: str, place: str | Path
+) -> str:
+    """The precision asked for; ``auto`` is bfloat16 where that pays."""
+    if config.precision != "auto":
+        return config.precision
+    if device.startswith("cuda"):
+        return "bfloat16"
+    kinds = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    if not any(getattr(torch.cpu, kind, bool)() for kind in kinds):
+        return "float32"
+    settings = transformers.AutoConfig.from_pretrained(place, trust_remote_code=False)
+    with torch.device("meta"):
+        model = transformers.AutoModelForCausalLM.from_config(settings)
+    size = sum(parameter.numel() for parameter in model.parameters())
+    return "bfloat16" if size >= BF16_PARAMETERS else "float32"
 
 
 def _unreadable(spec: ModelSpec, error: Exception) -> PrerequisiteError | RecipeError:

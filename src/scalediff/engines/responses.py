@@ -68,10 +68,13 @@ class Response:
         request: What was asked.
         prompt: The rendered prompt.
         ids: Its tokens, the request's prefix included.
+        num_prefix: Of these, the prefix's: the response's first token has this index, so that a
+            response that goes on from its own text draws the numbers that it would have drawn.
         cap: Tokens that the response may have.
         deliver: Called once from the engine's thread with the completion or an error.
         endings: What ends it.
         tokens: The response so far.
+        logprobs: Log-probability of each where the request asks for them.
         abandoned: Set when nobody waits any more.
     """
 
@@ -81,13 +84,20 @@ class Response:
     cap: int
     deliver: Callable[[Completion | Exception], None]
     endings: Endings
+    num_prefix: int = 0
     tokens: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
     abandoned: bool = False
 
     @cached_property
     def sampling(self) -> Sampling:
         """How its tokens are drawn."""
         return self.endings.sampling(self.request.sampling)
+
+    @property
+    def index(self) -> int:
+        """Index of its next token, those of the prefix counted."""
+        return self.num_prefix + len(self.tokens)
 
     @property
     def position(self) -> int:
@@ -139,7 +149,15 @@ class Response:
         else:
             reasoning, content = chat.split(self.prompt, text, reason)
         return Completion(
-            reasoning, content, reason, len(self.tokens), len(self.ids), tuple(self.tokens)
+            reasoning,
+            content,
+            reason,
+            len(self.tokens),
+            len(self.ids),
+            tuple(self.tokens),
+            # a character cut in two would be read as another one
+            text.rstrip("\ufffd") if reason != "stop" else text,
+            tuple(self.logprobs) if self.request.logprobs else None,
         )
 
     def _before_stop(self, text: str, tokens: list[int]) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _GOLDEN = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
 
-_CANDIDATES = 256
+_CANDIDATES = (256, 4096)
 """Most nuclei have fewer tokens: sorting these alone spares sorting the vocabulary."""
 
 
@@ -73,14 +73,31 @@ def draw(logits: torch.Tensor, sampling: Sampling, numbers: np.ndarray[Any, Any]
     if 0 < sampling.top_k < logits.shape[-1]:
         values, ids = logits.topk(sampling.top_k, dim=-1)
         return _choose(values.softmax(-1).double(), ids, sampling, targets)
-    probabilities = logits.softmax(-1)
-    values, ids = probabilities.topk(min(_CANDIDATES, logits.shape[-1]), dim=-1)
-    tokens = _choose(values.double(), ids, sampling, targets)
-    # which way a row goes hangs on that row alone
-    wide = (values.double().sum(-1) < sampling.top_p).nonzero().squeeze(-1)
-    if len(wide):
-        values, ids = probabilities[wide].sort(dim=-1, descending=True, stable=True)
-        tokens[wide] = _choose(values.double(), ids, sampling, targets[wide])
+    return _draw_nucleus(logits.softmax(-1), sampling, targets)
+
+
+def _draw_nucleus(
+    probabilities: torch.Tensor, sampling: Sampling, targets: torch.Tensor
+) -> torch.Tensor:
+    """A token of each row's nucleus, sorting no more of the vocabulary than that row needs."""
+    import torch
+
+    vocabulary = probabilities.shape[-1]
+    tokens = torch.empty(len(probabilities), dtype=torch.long, device=probabilities.device)
+    rows = torch.arange(len(probabilities), device=probabilities.device)
+    for num in (*(n for n in _CANDIDATES if n < vocabulary), vocabulary):
+        if num < vocabulary:
+            values, ids = probabilities[rows].topk(num, dim=-1)
+        else:
+            values, ids = probabilities[rows].sort(dim=-1, descending=True, stable=True)
+        tokens[rows] = _choose(values.double(), ids, sampling, targets[rows])
+        # which way a row goes hangs on that row alone
+        wide = values.double().sum(-1) < sampling.top_p
+        if sampling.min_p > 0:
+            wide &= values[:, -1] >= sampling.min_p * values[:, 0]
+        rows = rows[wide] if num < vocabulary else rows[:0]
+        if not len(rows):
+            break
     return tokens
 
 

@@ -88,14 +88,20 @@ class SlotCache:
         reach = torch.arange(length, device=positions.device)
         return (reach[None, :] <= positions[:, None])[:, None, None, :]
 
+    def append(
+        self, layer: int, keys: torch.Tensor, values: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Write a token's ``[rows, heads, size]``; what the first rows then attend to."""
+        rows, length = len(self._rows), self._length
+        self._keys[layer][self._rows, :, self._positions] = keys
+        self._values[layer][self._rows, :, self._positions] = values
+        return self._keys[layer][:rows, :, :length], self._values[layer][:rows, :, :length]
+
     def update(
         self, keys: torch.Tensor, values: torch.Tensor, layer_idx: int, *_: Any, **__: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Called by the model's attention with ``[rows, heads, 1, size]``."""
-        rows, length = len(self._rows), self._length
-        self._keys[layer_idx][self._rows, :, self._positions] = keys[:, :, 0]
-        self._values[layer_idx][self._rows, :, self._positions] = values[:, :, 0]
-        return self._keys[layer_idx][:rows, :, :length], self._values[layer_idx][:rows, :, :length]
+        """Called by the attention of ``transformers`` with ``[rows, heads, 1, size]``."""
+        return self.append(layer_idx, keys[:, :, 0], values[:, :, 0])
 
     def get_seq_length(self, *_: Any, **__: Any) -> int:
         """Positions are always given, so nothing is counted from here."""

@@ -22,7 +22,7 @@ from collections.abc import Callable
 from typing import Any
 
 from scalediff.core.engine import Completion, EngineInfo, ModelSpec, Request, Score, Usage
-from scalediff.core.errors import RecordError
+from scalediff.core.errors import RecipeError, RecordError
 from scalediff.engines import EngineConfig, chat
 from scalediff.engines.decoder import SlotDecoder
 from scalediff.engines.loading import load_model
@@ -41,6 +41,10 @@ class TransformersEngine:
         info: What the engine says of itself; a window of 0 is unlimited.
         config: Slots and threads.
 
+    Attributes:
+        head: Tokens that every chat prompt begins with; they are read once.
+        is_lean: Whether the forward pass is our own; known when the model is open.
+
     Example:
         engine = TransformersEngine.load(resolve("nano:teacher"), EngineConfig())
         completion = await engine.sample(Request(messages=({"role": "user", "content": "1+1?"},)))
@@ -49,20 +53,26 @@ class TransformersEngine:
     def __init__(self, model: Any, tokenizer: Any, info: EngineInfo, config: EngineConfig) -> None:
         self.info = info
         self.usage = Usage(limit=config.slots)
+        self._asked = self._worked_on = 0
+        self.is_lean = False
         self._tokenizer = tokenizer
         self._endings = Endings(model, tokenizer)
         # longer texts are refused unread: no tokenizer makes so few tokens of them
         longest = max(map(len, tokenizer.get_vocab()), default=1)
         self._most_characters = 4 * longest * info.window
 
+        self.head = _common_head(tokenizer, self._endings)
+
         def open_decoder() -> SlotDecoder:
             import torch
 
             if config.threads:
                 torch.set_num_threads(config.threads)
-            return SlotDecoder(model, config.slots)
+            decoder = SlotDecoder(model, config.slots, self.head)
+            self.is_lean = decoder.is_lean
+            return decoder
 
-        self._worker = Worker(open_decoder, info.model)
+        self._worker = Worker(open_decoder, info.model, self._note)
 
     @classmethod
     def load(cls, spec: ModelSpec, config: EngineConfig) -> TransformersEngine:
@@ -76,9 +86,8 @@ class TransformersEngine:
         model, tokenizer, precision = load_model(spec, config)
         example = ""
         if getattr(tokenizer, "chat_template", None) is not None:
-            message = {"role": "user", "content": "{problem}"}
             with contextlib.suppress(RecordError):  # it refuses: so will it each request, aloud
-                example = chat.render(tokenizer, Request(messages=(message,)))
+                example = chat.render(tokenizer, Request(messages=(_user("{problem}"),)))
         window = getattr(model.config.get_text_config(), "max_position_embeddings", None)
         info = EngineInfo(
             model=spec.name,
@@ -87,6 +96,7 @@ class TransformersEngine:
             window=int(window or 0),
             opens_think=chat.opens_think(example),
             example_prompt=example,
+            width=config.slots,
         )
         engine = cls(model, tokenizer, info, config)
         engine._worker.wait()
@@ -95,6 +105,7 @@ class TransformersEngine:
     async def sample(self, request: Request) -> Completion:
         """One response; see ``core.engine.Engine``."""
         prompt, ids = self._encode(request)
+        num_prefix = len(ids) - len(self._endings.encode(prompt)) if request.prefix else 0
         cap = request.sampling.max_new_tokens
         if self.info.window:
             cap = min(cap, self.info.window - len(ids))
@@ -102,7 +113,7 @@ class TransformersEngine:
             raise self._over_length(len(ids))
 
         def response(deliver: Deliver) -> Response:
-            return Response(request, prompt, ids, cap, deliver, self._endings)
+            return Response(request, prompt, ids, cap, deliver, self._endings, num_prefix)
 
         completion: Completion = await self._ask(response)
         self.usage.tokens += completion.num_tokens
@@ -173,9 +184,35 @@ class TransformersEngine:
         job = job_for(deliver)
         self._worker.put(job)
         self.usage.tries += 1
-        self.usage.in_flight += 1
+        self._asked += 1
+        self._note(self._worked_on)
         try:
             return await future
         finally:
-            self.usage.in_flight -= 1
             job.abandoned = True
+            self._asked -= 1
+            self._note(self._worked_on)
+
+    def _note(self, worked_on: int) -> None:
+        """Keep the counts of what is under way; called from the thread and from the loop."""
+        self._worked_on = worked_on
+        self.usage.in_flight = min(worked_on, self._asked)
+        self.usage.waiting = self._asked - self.usage.in_flight
+
+
+def _common_head(tokenizer: Any, endings: Endings) -> list[int]:
+    """Tokens that every chat prompt begins with, such as a system turn; read once."""
+    if getattr(tokenizer, "chat_template", None) is None:
+        return []
+    found = []
+    for text in ("{problem}", "What is 1 + 1?"):
+        try:
+            found.append(endings.encode(chat.render(tokenizer, Request(messages=(_user(text),)))))
+        except (RecipeError, RecordError):  # it refuses: so will it each request, aloud
+            return []
+    pairs = enumerate(zip(*found, strict=False))
+    return found[0][: next((place for place, (a, b) in pairs if a != b), 0)]
+
+
+def _user(text: str) -> dict[str, str]:
+    return {"role": "user", "content": text}

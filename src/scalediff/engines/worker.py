@@ -9,25 +9,22 @@ from __future__ import annotations
 import queue
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 from scalediff.core.engine import Sampling, Score
 from scalediff.core.errors import EngineError
-from scalediff.engines.decoder import Prefill, SlotDecoder, prefill_length, prefill_rows
+from scalediff.engines.decoder import Prefill, SlotDecoder, logprob
 from scalediff.engines.responses import Response
 from scalediff.engines.sampling import draw, uniforms
 
-_TOGETHER = 8
-"""Waiting responses enter so many at a time while the others go on: a prefill of eight costs far
-less than eight prefills of one."""
+_TOGETHER = 16
+"""Waiting responses enter when a sixteenth of the slots is free: a prefill of some costs less than
+as many prefills of one, and a slot that waits costs a row of a step."""
 
 _REMEMBERED = 4
 """Prefills that are kept: a generator's prompt is the same for every sample, a problem's for k."""
-
-T = TypeVar("T")
 
 
 @dataclass
@@ -56,10 +53,14 @@ class Worker:
     Args:
         open_decoder: Called in the thread, which the decoder then belongs to.
         name: The model's name, for errors.
+        note: Told, from the thread, how many requests are worked on whenever that changes.
     """
 
-    def __init__(self, open_decoder: Callable[[], SlotDecoder], name: str) -> None:
+    def __init__(
+        self, open_decoder: Callable[[], SlotDecoder], name: str, note: Callable[[int], None]
+    ) -> None:
         self._name = name
+        self._note = note
         self._inbox: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._scorings: list[Scoring] = []
         self._waiting: deque[Response] = deque()
@@ -109,6 +110,7 @@ class Worker:
                 self._ready.set()
                 while self._take(decoder):
                     self._admit(decoder)
+                    self._note(sum(response is not None for response in self._active))
                     if any(self._active):
                         self._decode(decoder)
             self._fail(EngineError(f"the engine of {self._name} is closed"))
@@ -134,6 +136,8 @@ class Worker:
     def _take(self, decoder: SlotDecoder) -> bool:
         """Read the inbox, waiting only when idle, and score what there is; False at the end."""
         idle = not self._waiting and not any(self._active)
+        if idle:
+            self._note(0)
         while idle or not self._inbox.empty():
             job = self._inbox.get()
             idle = False
@@ -143,13 +147,15 @@ class Worker:
                 self._scorings.append(job)
             else:
                 self._waiting.append(job)
-        for jobs in _batches(self._scorings, lambda job: job.ids):
+        for batch in decoder.batches([job.ids for job in self._scorings]):
+            jobs = [self._scorings[place] for place in batch]
             self._score(decoder, [job for job in jobs if not job.abandoned])
         self._scorings = []
         return True
 
     def _score(self, decoder: SlotDecoder, jobs: list[Scoring]) -> None:
         if jobs:
+            self._note(min(len(jobs), len(self._active)))
             results = decoder.score([(job.ids, job.num_continuation) for job in jobs])
             for job, (logprob, is_greedy) in zip(jobs, results, strict=True):
                 job.deliver(Score(logprob, is_greedy, len(job.ids) - job.num_continuation))
@@ -160,9 +166,12 @@ class Worker:
 
         while self._waiting and self._waiting[0].abandoned:
             self._waiting.popleft()
+        for slot, response in enumerate(self._active):
+            if response is not None and response.abandoned:
+                self._active[slot] = None
         free = [slot for slot, response in enumerate(self._active) if response is None]
         num = min(len(self._waiting), len(free))
-        enough = num == len(self._waiting) or num >= _TOGETHER or len(free) == len(self._active)
+        enough = num == len(self._waiting) or num * _TOGETHER >= len(self._active)
         if not num or not enough:
             return
         entering = [self._waiting.popleft() for _ in range(num)]
@@ -187,9 +196,9 @@ class Worker:
                 self._prefills.move_to_end(ids)
             else:
                 fresh.append(ids)
-        for batch in _batches(fresh, list):
-            for ids, prefill in zip(batch, decoder.prefill(batch), strict=True):
-                self._prefills[ids] = prefill
+        for batch in decoder.batches(fresh):
+            together = [fresh[place] for place in batch]
+            self._prefills.update(zip(together, decoder.prefill(together), strict=True))
 
     def _decode(self, decoder: SlotDecoder) -> None:
         """One token for every active response."""
@@ -199,9 +208,7 @@ class Worker:
         tokens, positions = [0] * used, [0] * used
         slots, responses = [], []
         for slot, response in enumerate(self._active[:used]):
-            if response is not None and response.abandoned:
-                self._active[slot] = None
-            elif response is not None:
+            if response is not None:
                 tokens[slot], positions[slot] = response.tokens[-1], response.position
                 slots.append(slot)
                 responses.append(response)
@@ -226,13 +233,14 @@ class Worker:
         """Draw the next token of each response, in its slot, from its row of logits."""
         numbers = uniforms(
             [response.request.seed for response in responses],
-            [len(response.tokens) for response in responses],
+            [response.index for response in responses],
         )
         sampling = responses[0].sampling
         if all(response.sampling is sampling for response in responses):
             tokens = draw(logits, sampling, numbers).tolist()
         else:
             tokens = _draw_by_sampling(responses, logits, numbers)
+        _note_logprobs(responses, tokens, logits)
         for slot, response, token in zip(slots, responses, tokens, strict=True):
             self._append(slot, response, token)
 
@@ -249,6 +257,17 @@ class Worker:
             response.deliver(response.completion(reason))
 
 
+def _note_logprobs(responses: list[Response], tokens: list[int], logits: Any) -> None:
+    """Log-probabilities of the tokens drawn, for the responses that want them."""
+    import torch
+
+    rows = [row for row, response in enumerate(responses) if response.request.logprobs]
+    if rows:
+        drawn = torch.tensor([tokens[row] for row in rows], device=logits.device)
+        for row, found in zip(rows, logprob(logits[rows], drawn), strict=True):
+            responses[row].logprobs.append(found)
+
+
 def _draw_by_sampling(responses: list[Response], logits: Any, numbers: Any) -> list[int]:
     """A token for each response, drawn together with those that are drawn alike."""
     groups: dict[Sampling, list[int]] = {}
@@ -261,14 +280,3 @@ def _draw_by_sampling(responses: list[Response], logits: Any, numbers: Any) -> l
         ):
             tokens[row] = token
     return tokens
-
-
-def _batches(jobs: Iterable[T], ids_of: Callable[[T], list[int]]) -> Iterator[list[T]]:
-    """Jobs of the same padded length together, as many as a prefill takes."""
-    buckets: dict[int, list[T]] = {}
-    for job in jobs:
-        buckets.setdefault(prefill_length(len(ids_of(job))), []).append(job)
-    for length, bucket in buckets.items():
-        rest = iter(bucket)
-        while batch := list(islice(rest, prefill_rows(length))):
-            yield batch

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from scalediff.core.errors import InputError, RecordError
-from scalediff.core.keys import RowKeys, problem_id
+from scalediff.core.keys import Marks, RowKeys, problem_id
 from scalediff.core.records import Row
 from scalediff.io.layouts import attempts_in, free_name, is_ours, set_apart, to_row
 from scalediff.io.places import expand as expand
@@ -64,12 +64,12 @@ class Identity:
     """Gives rows their keys, unique over everything it has seen.
 
     A row that we exported keeps its key; any other gets one from its text. What it brings under
-    a name of ours moves to ``source_NAME``. Holds about 200 bytes a row.
+    a name of ours moves to ``source_NAME``. Holds 24 to 48 bytes a row.
     """
 
     def __init__(self) -> None:
         self._keys = RowKeys()
-        self._taken: set[str] = set()
+        self._taken = Marks()
 
     def settle(self, row: Row) -> Row:
         """The row with ``key`` and ``problem_id``."""
@@ -77,7 +77,7 @@ class Identity:
         own: str | None = None
         if is_ours(row):
             own = row["key"]
-            if own in self._taken:
+            if not self._taken.add(own):
                 row = {**row, free_name(row, "key"): own}
                 own = None
         else:
@@ -86,9 +86,8 @@ class Identity:
             # a row that is only graded has no problem: then all of it is its identity
             basis = text or orjson.dumps(row, default=str, option=_LOOSE).decode()
             own = self._keys.next(basis)
-            while own in self._taken:
+            while not self._taken.add(own):
                 own = self._keys.next(basis)
-        self._taken.add(own)
         return {**row, "key": own, "problem_id": problem_id(text)}
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from scalediff.engines.decoder import SlotDecoder, prefill_length, prefill_rows
+from scalediff.engines.decoder import SlotDecoder
 from scalediff.engines.exact import Shapes, attention_lengths
 from scalediff.engines.slots import SlotCache
 
@@ -120,13 +120,6 @@ def test_shapes_are_the_smallest_that_hold():
     assert [shapes.rows_for(n) for n in (1, 8, 9, 33, 64)] == [8, 8, 32, 64, 64]
     reaches = (1, 64, 65, 192, 193, 512, 513)
     assert [shapes.length_for(n) for n in reaches] == [64, 64, 192, 192, 512, 512, 1024]
-
-
-@pytest.mark.parametrize("num_tokens", [0, 1, 32, 33, 5000])
-def test_prompts_are_padded_little_and_long_ones_go_in_few_rows(num_tokens):
-    length = prefill_length(num_tokens)
-    assert num_tokens <= length < num_tokens + 33
-    assert prefill_rows(length) == 1 or prefill_rows(length) * length <= 4096
 
 
 def test_a_cache_grows_and_keeps_what_it_holds():

@@ -24,7 +24,8 @@ def test_smol_answers_as_generate_does():
     request = Request(messages=question, sampling=Sampling(temperature=0, max_new_tokens=12))
 
     async def main():
-        engine = await open_engine(resolve("smol"), EngineConfig(slots=4, threads=1))
+        config = EngineConfig(slots=4, threads=1, precision="float32")
+        engine = await open_engine(resolve("smol"), config)
         try:
             return engine._endings, await engine.sample(request), engine
         finally:
@@ -37,7 +38,7 @@ def test_smol_answers_as_generate_does():
     assert not engine.info.opens_think
     from scalediff.engines.loading import load_model
 
-    model, tokenizer, _ = load_model(resolve("smol"), EngineConfig(threads=1))
+    model, tokenizer, _ = load_model(resolve("smol"), EngineConfig(threads=1, precision="float32"))
     prompt = engine.info.example_prompt.replace("{problem}", question[0]["content"])
     ids = torch.tensor([endings.encode(prompt)])
     out = model.generate(
