@@ -42,7 +42,7 @@ Set = Annotated[
 Strict = Annotated[bool, typer.Option(help="A row that cannot be read is an error.")]
 Problem = Annotated[str | None, typer.Option("--problem-column", help="Column of the problem.")]
 Response = Annotated[str | None, typer.Option("--response-column", help="Column of the response.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Leave paid work behind without asking.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Go on without asking.")]
 Budget = Annotated[
     list[str],
     typer.Option("--budget", help="Of all goes: 2M (tokens), 3h, 90min or $20; repeatable."),
