@@ -53,7 +53,8 @@ class Timed:
             torch.cuda.synchronize()
         self.wall.setdefault(name, []).append(time.perf_counter() - wall)
         self.processor.setdefault(name, []).append((time.process_time() - processor) / self.threads)
-        print(f"{name}: {self.wall[name][-1]:.1f} s", file=sys.stderr, flush=True)
+        took = f"{self.wall[name][-1]:.1f} s, {self.processor[name][-1]:.1f} s of each thread"
+        print(f"{name}: {took}", file=sys.stderr, flush=True)
         return found
 
     def best(self, name):

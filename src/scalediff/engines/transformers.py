@@ -1,17 +1,21 @@
 """The embedded engine: any decoder model of ``transformers`` with full attention, CPU or one GPU.
 
-One thread owns the model. Scores are prefilled in length buckets, with logits only where they are
-needed; samples share a fixed number of slots that finished responses leave and new ones enter. Each
-result is handed over as it finishes.
+One thread owns the model. Prompts are read packed, with logits only where they are needed and the
+template's head once; samples share a fixed number of slots that finished responses leave and new
+ones enter. Each result is handed over as it finishes. Models built like Llama run in a forward pass
+of our own (``lean.py``), all others in that of ``transformers`` (``plain.py``).
 
 Exactness. A sample depends on its own request and seed alone: each token's random number is a hash
 of the seed and the token's index, and only shapes that were found to change no bit of a row are
-used (``exact.py``). Measured on x86-64 with AVX-512, one thread, 64 slots: of 300 samples of
-``nano:teacher`` at temperature 1, none differed between a full batch, another order and pace of
-arrival, and (300 of them in float32, 100 in bfloat16) being alone in the engine; nor did any of 96
-samples (48 of them alone) of tiny Qwen3 and Llama models, up to 1,000 tokens long.
-``tests/unit/engines`` repeats it with fewer. Another number of slots or threads, another precision
-or processor may round otherwise and, rarely, flip a token.
+used (``exact.py``). ``bench/engine_exact.py`` measures it, ``docs/results/engine.md`` has the
+figures, ``tests/unit/engines`` repeats it with fewer. Another number of slots or threads, another
+precision or processor may round otherwise and, rarely, flip a token.
+
+Going on. A response's first token has the index of the tokens of the request's ``prefix``, so a cut
+response that goes on from its ``text`` with the same seed draws the numbers that it would have
+drawn. The same response comes of it where its text is read back as the tokens it was made of
+(hidden special tokens and half characters are not) and no rounding flips a token: the prefix is
+read in one pass where it was sampled token by token.
 """
 
 from __future__ import annotations
