@@ -56,7 +56,7 @@ async def barrier(url: str, n: int, batch: int) -> float:
 def main() -> None:
     """Read the arguments, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--rows", type=int, default=200_000)
     parser.add_argument("--barrier-rows", type=int, default=8_000)
     parser.add_argument("--in-flight", type=int, default=256)
     parser.add_argument("--median", type=float, default=0.06)
