@@ -7,6 +7,7 @@ finish, and the command ends with exit status 75.
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections import Counter
@@ -179,6 +180,19 @@ class Limits:
     deadline: float | None = None
     spent: Callable[[], Mapping[str, float]] = dict
 
+    @property
+    def is_set(self) -> bool:
+        """Whether there is any limit."""
+        return self.deadline is not None or self.budget != Budget()
+
+    def left(self) -> dict[str, float]:
+        """What is left of the budget in tokens and money, where it speaks of them."""
+        most = {name: getattr(self.budget, name) for name in ("tokens", "cost")}
+        if not any(most.values()):
+            return {}
+        spent = self.spent()
+        return {name: m - spent.get(name, 0) for name, m in most.items() if m is not None}
+
     def reached(self) -> str | None:
         """Which limit is reached, in words; None where none is."""
         if self.deadline is not None and time.time() >= self.deadline:
@@ -204,12 +218,22 @@ class StepBrake:
         step: The step's name, for the message.
         limits: Of the run.
         guards: Of the step.
+        most: ``tokens`` and ``cost`` that one unit may take; what is reckoned with until one has
+            finished.
     """
 
-    def __init__(self, step: str, limits: Limits, guards: Sequence[Guard]) -> None:
+    def __init__(
+        self,
+        step: str,
+        limits: Limits,
+        guards: Sequence[Guard],
+        most: Mapping[str, float] | None = None,
+    ) -> None:
         self._step = step
         self._limits = limits
         self._guards = guards
+        self._most = most or {}
+        self._left_at_first = limits.left()
         self._num = 0
         self._counts: Counter[str] = Counter()
 
@@ -218,6 +242,26 @@ class StepBrake:
         if self._guards:
             self._counts.update(quantities_of(outcome))
             self._num += 1
+
+    def is_full(self, num_under_way: int, num_done: int, width: int) -> bool:
+        """Whether what is under way fills the engine, or will use up what is left of the budget.
+
+        What one unit will cost is the mean of those finished, and its standard error more (costs
+        spread about as far as their mean): few of them say little.
+        """
+        if not num_under_way or not self._limits.is_set:
+            return False
+        if width and num_under_way >= width:
+            return True  # what waits in the engine's queue would be worked on past a deadline
+        for name, left in self._limits.left().items():
+            if num_done:
+                mean = (self._left_at_first[name] - left) / num_done
+                expected = mean * (1 + 1 / math.sqrt(num_done))
+            else:
+                expected = self._most.get(name, 0)
+            if (num_under_way + 1) * expected > left:
+                return True
+        return False
 
     def reason(self) -> Stopped | None:
         """Why nothing new is to be begun."""

@@ -82,7 +82,9 @@ class Owed:
         self._done = self._successes = self._in_a_row = 0
         self._reason: Exception | None = None
         self._limit = WINDOW
+        self._under_way = 0
         self._answered = asyncio.Event()
+        self._ended = asyncio.Event()
 
     def finished(self, key: str) -> Row | Drop | None:
         """What came of a unit; None where it is owed."""
@@ -149,6 +151,9 @@ class Owed:
         async def worker() -> None:
             nonlocal is_over
             while not is_over and self._has_room() and not self._is_braked():
+                if self._is_held():
+                    await self._ended.wait()
+                    continue
                 unit = self._retries.popleft() if self._retries else next(units, None)
                 if unit is None:
                     is_over = True
@@ -174,9 +179,16 @@ class Owed:
         self._ctx.progress(self._done, total)
         return is_over
 
+    def _width(self) -> int:
+        return self._ctx.engine.info.width if self._ctx.engine is not None else 0
+
     def _window(self) -> int:
-        width = self._ctx.engine.info.width if self._ctx.engine is not None else 0
-        return max(WINDOW, 2 * width)
+        return max(WINDOW, 2 * self._width())
+
+    def _is_held(self) -> bool:
+        return self._brake is not None and self._brake.is_full(
+            self._under_way, self._successes, self._width()
+        )
 
     def _has_room(self) -> bool:
         return self._in_a_row < self._limit and len(self._failed) < _MOST_FAILED
@@ -196,6 +208,15 @@ class Owed:
             self._ctx.progress(self._done, total)
 
     async def _try(self, unit: Unit) -> bool:
+        self._under_way += 1
+        try:
+            return await self._finish(unit)
+        finally:
+            self._under_way -= 1
+            self._ended.set()  # whoever waits wakes, and the next one waits anew
+            self._ended.clear()
+
+    async def _finish(self, unit: Unit) -> bool:
         outcome: Row | Drop
         try:
             outcome = await self._stage.process(unit.row, unit.sample_index, self._ctx)

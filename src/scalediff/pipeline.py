@@ -269,7 +269,7 @@ class Pipeline:
         assert isinstance(stage, AsyncStage)
         source, num_rows = self._source(node, stage, tables)
         paying = node.stage.pays
-        brake = StepBrake(node.name, self._limits, self.recipe.guards(node)) if paying else None
+        brake = self._brake(node) if paying else None
         return run_async_stage(
             stage,
             folder,
@@ -282,6 +282,12 @@ class Pipeline:
             brake,
             finish=self._finish_early and paying,
         )
+
+    def _brake(self, node: Node) -> StepBrake:
+        tokens = getattr(node.stage.config, "max_new_tokens", 0)
+        price = self.recipe.price(node)
+        most = {"tokens": tokens, "cost": price.of(0, tokens) if price else 0}
+        return StepBrake(node.name, self._limits, self.recipe.guards(node), most)
 
     def _tell(self, node: Node, done: int, total: int | None) -> None:
         live = self._spending.live(done, total) if node.stage.pays else None

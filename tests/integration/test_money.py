@@ -45,7 +45,7 @@ def test_a_budget_stops_in_good_order_and_more_of_it_goes_on_without_paying_twic
     told = cli(*distill, "--budget", "20k", status=75)
     assert "the budget of 20,000 tokens is spent" in told
     first = spent(out)
-    assert 20_000 <= first["new"] + first["prompt"] < 60_000  # what was under way finished
+    assert 20_000 <= first["new"] + first["prompt"] < 22_000  # the last few finish
     assert not out.exists()
     told = cli(*distill, "--budget", "20k", status=75)  # it is of all goes together
     assert spent(out)["new"] == first["new"]

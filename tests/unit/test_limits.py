@@ -94,6 +94,29 @@ def test_a_guard_trips_when_enough_are_known_and_too_many_in_vain():
     assert brake.reason() is None
 
 
+def full(brake, *args):
+    return [n for n in range(200) if not brake.is_full(n, *args)][-1] + 1
+
+
+def test_a_budget_holds_back_what_would_go_beyond_it():
+    spent = {"tokens": 0, "cost": 0.0}
+    limits = Limits(Budget(tokens=1000), spent=lambda: spent)
+    brake = StepBrake("distill", limits, [], {"tokens": 300})
+    assert full(brake, 0, 0) == 3  # until one has finished, each may take its cap
+    spent["tokens"] = 100
+    assert full(brake, 4, 0) == 24  # 25 each, and half of it again, for four say little
+    spent["tokens"] = 990
+    assert full(brake, 40, 0) == 1  # one at least, else it would wait for ever
+
+
+def test_money_holds_back_too_and_a_deadline_what_waits_in_the_queue():
+    spent = {"tokens": 0, "cost": 0.0}
+    brake = StepBrake("s", Limits(Budget(cost=1.0), spent=lambda: spent), [], {"cost": 0.1})
+    assert full(brake, 0, 0) == 10
+    assert full(StepBrake("s", Limits(deadline=1e12), []), 0, 64) == 64
+    assert full(StepBrake("s", Limits(), []), 0, 64) == 200
+
+
 def test_limits_say_which_is_reached():
     spent = {"tokens": 10, "hours": 0.5, "cost": 1.0}
     assert Limits(Budget(tokens=11), spent=lambda: spent).reached() is None

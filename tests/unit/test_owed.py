@@ -140,14 +140,17 @@ def test_a_dead_engine_is_not_asked_for_the_whole_queue(tmp_path, monkeypatch):
 
 
 class Brake:
-    def __init__(self, after):
-        self.after, self.noted = after, 0
+    def __init__(self, after, most=1000):
+        self.after, self.most, self.noted = after, most, 0
 
     def note(self, outcome):
         self.noted += 1
 
     def reason(self):
         return Stopped("enough") if self.noted >= self.after else None
+
+    def is_full(self, num_under_way, num_done, width):
+        return num_under_way >= self.most
 
 
 def test_a_brake_lets_what_is_under_way_finish_and_keeps_it(tmp_path, monkeypatch):
@@ -163,6 +166,18 @@ def test_a_brake_lets_what_is_under_way_finish_and_keeps_it(tmp_path, monkeypatc
     _, raised, finished = work(tmp_path, rest)
     assert (raised, finished) == (None, 20)
     assert not set(rest.tries) & set(step.tries)
+
+
+def test_a_brake_holds_units_back_until_others_have_finished(tmp_path):
+    step = Step(good)
+    found, raised, _ = work(tmp_path, step, brake=Brake(after=1000, most=3))
+    assert (len(found), raised, step.most) == (20, None, 3)
+
+
+def test_what_is_held_back_goes_on_when_all_under_way_have_failed(tmp_path):
+    fails = Step(lambda key, n: EngineError("down") if n < 3 else None)
+    found, raised, finished = work(tmp_path, fails, brake=Brake(after=1000, most=1))
+    assert (len(found), raised, finished, fails.most) == (20, None, 20, 1)
 
 
 def test_pauses_between_fruitless_passes_grow(tmp_path, fast):

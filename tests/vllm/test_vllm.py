@@ -119,11 +119,10 @@ def embedded(name, precision, question):
     return asyncio.run(go())
 
 
-# measured for the thinker: apart by 3e-6 in float32 and by up to 0.018 in bfloat16, where vLLM is
-# 0.015 and the embedded engine up to 0.008 from its own float32
+# measured for the thinker: apart by 3e-6 in float32; in bfloat16 see bench/engines/served.py
 @pytest.mark.parametrize(
     ("name", "precision", "apart"),
-    [("thinker", "float32", 1e-3), ("smol", "float32", 1e-3), ("thinker", "bfloat16", 3e-2)],
+    [("thinker", "float32", 1e-3), ("smol", "float32", 1e-3), ("thinker", "bfloat16", 1e-2)],
 )
 def test_probabilities_are_the_embedded_engines(thinker, name, precision, apart):
     model = thinker if name == "thinker" else "smol"

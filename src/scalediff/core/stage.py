@@ -133,6 +133,16 @@ class Brake(Protocol):
         """Asked before each new unit: what to raise once all that is under way has finished."""
         ...
 
+    def is_full(self, num_under_way: int, num_done: int, width: int) -> bool:
+        """Asked before each new unit: whether it is to wait until another has finished.
+
+        Args:
+            num_under_way: Units begun and not finished; with none, nothing is held back.
+            num_done: Units finished since the step was taken up.
+            width: Requests that the engine works on at once; 0 where it does not say.
+        """
+        ...
+
 
 class Stage(ABC):
     """What all shapes share.

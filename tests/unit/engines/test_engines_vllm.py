@@ -151,6 +151,20 @@ def test_a_folder_that_names_no_architecture_is_one_of_a_language_model(tmp_path
     assert made()[-2:] == ["--runner", "generate"]
 
 
+def test_logits_are_in_float32_unless_told_otherwise(tmp_path):
+    head = """--hf-overrides {"head_dtype": "float32"} """
+    assert head in words()
+    assert "hf-overrides" not in words(on_cpu=True)  # all of it is in float32 there
+    assert head in words(on_cpu=True, precision="bfloat16")
+    assert "hf-overrides" not in words({"hf_overrides": None})
+    both = words({"hf-overrides": {"rope_scaling": {"factor": 4}}})
+    assert """{"head_dtype": "float32", "rope_scaling": {"factor": 4}}""" in both
+    assert """{"head_dtype": "model"}""" in words({"hf-overrides": {"head_dtype": "model"}})
+    (tmp_path / "config.json").write_text('{"quantization_config": {"quant_method": "awq"}}')
+    made = vllm_command.command("py", str(tmp_path), 7, "n", EngineConfig(), on_cpu=False)
+    assert "--hf-overrides" not in made  # vLLM can not for a head that is quantized
+
+
 def test_each_replica_has_its_gpus(monkeypatch):
     monkeypatch.setattr(shares, "_count_gpus", lambda: 4)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
