@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 from scalediff.engines.attention import attend_lean
-from scalediff.engines.exact import Shapes, attention_lengths
+from scalediff.engines.exact import Shapes, attention_lengths, sizes_alike
 from scalediff.engines.lean import LeanForward, can_be_lean
 from scalediff.engines.plain import PlainForward, padded_length
 from scalediff.engines.slots import KeysValues, SlotCache
@@ -24,6 +25,15 @@ if TYPE_CHECKING:
 PACKED_TOKENS, PACKED_TOKENS_GPU = 2048, 8192
 """Tokens of a packed pass at most, if it has more than one row. More is no faster on a CPU."""
 
+_PREFILL, _SCORES = (512,), (2048,)
+"""Tokens of every packed pass where no sizes were found that give a row the same bits, or only
+small ones: scores come by the thousand, and prompts a few at a time."""
+
+_LARGEST_FIRST = 128
+"""A pass of one short prompt is padded to so many tokens at most."""
+
+_PROBED_LAYERS = 2
+
 PADDED_ROWS, PADDED_TOKENS = 8, 4096
 """Rows and tokens of a padded pass at most."""
 
@@ -33,7 +43,7 @@ LEAST_HEAD = 8
 _MIN_ROWS = 8
 """A step has at least so many rows: one or two take another path through the matrix library."""
 
-_LOGIT_ROWS = 256
+_LOGIT_ROWS = (_MIN_ROWS, 16, 32, 64, 128, 256)
 """Rows of logits at once: a row of a large vocabulary is half a megabyte."""
 
 _tried: dict[Any, Shapes] = {}
@@ -77,7 +87,7 @@ class SlotDecoder:
         self._head_ids: list[int] = []
         self._head: tuple[int, KeysValues] = (0, ())
         self._cache = SlotCache(num_slots)
-        self.shapes = Shapes(rows=(num_slots,), lengths=(), any_prefill=False)
+        self.shapes = Shapes(rows=(num_slots,), lengths=())
         with torch.inference_mode():
             self._forward = _forward_of(model)
             self.is_lean = self._forward.packs
@@ -92,17 +102,20 @@ class SlotDecoder:
                 self._head = len(head), [(k.clone(), v.clone()) for k, v in layers]
                 self._head_ids = list(head)
 
-    def batches(self, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
-        """Which prompts to read together, by their index."""
+    def batches(
+        self, prompts: Sequence[Sequence[int]], *, to_score: bool = False
+    ) -> list[list[int]]:
+        """Which prompts to prefill together, or which rows to score, by their index."""
+        passes = self.shapes.score_passes if to_score else self.shapes.passes
         order = sorted(range(len(prompts)), key=lambda row: len(prompts[row]))
         batches: list[list[int]] = []
         tokens, length = 0, -1
-        most = PACKED_TOKENS if self._device.type == "cpu" else PACKED_TOKENS_GPU
         for row in order:
-            mine = len(prompts[row]) if self.is_lean else padded_length(len(prompts[row]))
             if self.is_lean:
-                full = tokens + mine > most or not self.shapes.any_prefill
+                mine = len(prompts[row])
+                full = tokens + mine > passes[-1]
             else:
+                mine = padded_length(len(prompts[row]))
                 full = mine != length or len(batches[-1]) >= _padded_rows(mine)
             if full or not batches:
                 batches.append([])
@@ -137,7 +150,7 @@ class SlotDecoder:
             mine = [asked[place] for place in places]
             nums = [rows[row][1] for row in mine]
             wanted = [range(len(ids) - m, len(ids)) for ids, m in zip(own, nums, strict=True)]
-            _, hidden = self._read(own, wanted, head, keep=False)
+            _, hidden = self._read(own, wanted, head, to_score=True)
             targets = [token for row in mine for token in rows[row][0][-rows[row][1] :]]
             logprobs, greedy = self._compare(hidden, targets)
             start = 0
@@ -153,9 +166,10 @@ class SlotDecoder:
 
         logprobs: list[float] = []
         greedy: list[bool] = []
-        for start in range(0, len(targets), _LOGIT_ROWS):
-            logits = self._logits(hidden[start : start + _LOGIT_ROWS]).float()
-            asked = torch.tensor(targets[start : start + _LOGIT_ROWS], device=self._device)
+        most = self.shapes.logits[-1]
+        for start in range(0, len(targets), most):
+            logits = self._logits(hidden[start : start + most]).float()
+            asked = torch.tensor(targets[start : start + most], device=self._device)
             logprobs += logprob(logits, asked)
             greedy += (logits.argmax(-1) == asked).tolist()
         return logprobs, greedy
@@ -202,21 +216,29 @@ class SlotDecoder:
         prompts: Sequence[Sequence[int]],
         wanted: Sequence[Sequence[int]],
         head: tuple[int, KeysValues] = (0, ()),
-        keep: bool = True,
+        *,
+        to_score: bool = False,
     ) -> tuple[list[KeysValues], torch.Tensor]:
-        """Keys and values of each prompt, and the hidden states at the places wanted."""
+        """Keys and values of each prompt (none to score); hidden states at the places wanted."""
         if not self.is_lean and not self.shapes.any_prefill:
             # the number of rows has to hang on their length alone
             more = _padded_rows(padded_length(len(prompts[0]))) - len(prompts)
             prompts = [*prompts, *[prompts[-1]] * more]
             wanted = [*wanted, *[[]] * more]
-        return self._forward.read(prompts, wanted, head, keep)
+        passes = self.shapes.score_passes if to_score else self.shapes.passes
+        return self._forward.read(prompts, wanted, head, not to_score, passes)
 
     def _logits(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Logits of hidden states; as few as one or two rows would take another path."""
+        """Logits of hidden states, of as many rows at once as give each the same bits."""
+        import torch
+
+        most = self.shapes.logits[-1]
+        if len(hidden) > most:
+            return torch.cat([self._logits(part) for part in hidden.split(most)])
         rows = len(hidden)
-        if rows < _MIN_ROWS:
-            hidden = hidden[[*range(rows), *[rows - 1] * (_MIN_ROWS - rows)]]
+        size = next(size for size in self.shapes.logits if size >= rows)
+        if size > rows:
+            hidden = hidden[[*range(rows), *[rows - 1] * (size - rows)]]
         return self._forward.logits(hidden)[:rows]
 
     def _try_shapes(self) -> Shapes:
@@ -224,28 +246,71 @@ class SlotDecoder:
         import torch
 
         noise = torch.Generator().manual_seed(0)
-        ids = torch.randint(self._vocabulary, (PADDED_ROWS, 40), generator=noise).tolist()
+        length = 40 if self.is_lean else 120
+        ids = torch.randint(self._vocabulary, (PADDED_ROWS, length), generator=noise).tolist()
         if self.is_lean:
             ids = [row[: 40 - 3 * (place % 5)] for place, row in enumerate(ids)]
-        layers, logits = self._noise(ids)
-        any_prefill = True
-        for rows in (slice(0, 1), slice(5, 8)):
-            fewer, their_logits = self._noise(ids[rows])
-            any_prefill &= torch.equal(logits[rows], their_logits)
-            for mine, theirs in zip(layers[rows], fewer, strict=True):
-                pairs = zip(mine, theirs, strict=True)
-                any_prefill &= all(torch.equal(v, w) for (_, v), (_, w) in pairs)
+        last = [[len(row) - 1] for row in ids]
+        layers, hidden = self._forward.read(ids, last)
+        found, logits = self._exact_passes(ids), self._exact_logits(hidden)
+        passes, scores = found or _PREFILL, found if found and found[-1] >= 1024 else _SCORES
+        any_prefill = not self.is_lean and self._is_any_prefill(ids, last)
         for slot in range(self.num_slots):
             place = slot % PADDED_ROWS
             self._cache.put(slot, layers[place], len(ids[place]))
         attend = attend_lean if self.is_lean else None
         lengths = attention_lengths(self._config, layers[0][0][0], self.num_slots, attend)
         row_counts, any_slot = self._exact_rows()
-        return Shapes(row_counts, lengths, any_prefill, any_slot)
+        return Shapes(row_counts, lengths, passes, scores, logits, any_prefill, any_slot)
 
-    def _noise(self, ids: list[list[int]]) -> tuple[list[KeysValues], torch.Tensor]:
-        layers, hidden = self._forward.read(ids, [[len(row) - 1] for row in ids])
-        return layers, self._logits(hidden)
+    def _exact_passes(self, ids: list[list[int]]) -> tuple[int, ...]:
+        """Tokens of a packed pass that give each of its rows the same bits, wherever it lies.
+
+        Layers are alike, so that a few of them tell.
+        """
+        if not self.is_lean:
+            return ()
+        ids = sorted(ids, key=len)
+
+        def rows_at(size: int) -> Iterator[tuple[int, torch.Tensor]]:
+            names: list[int] = []
+            for name in cycle(range(len(ids))):
+                if sum(len(ids[n]) for n in names) + len(ids[name]) > size:
+                    break
+                names.append(name)
+            wanted = [range(len(ids[name])) for name in names]
+            rows = [ids[name] for name in names]
+            _, hidden = self._forward.read(
+                rows, wanted, keep=False, sizes=(size,), depth=_PROBED_LAYERS
+            )
+            yield from zip(names, hidden.split([len(row) for row in rows]), strict=True)
+
+        most = PACKED_TOKENS if self._device.type == "cpu" else PACKED_TOKENS_GPU
+        return sizes_alike(_pass_sizes(most), rows_at, _LARGEST_FIRST)
+
+    def _exact_logits(self, hidden: torch.Tensor) -> tuple[int, ...]:
+        """Rows at once that give each row the same logits."""
+
+        def rows_at(size: int) -> Iterator[tuple[int, torch.Tensor]]:
+            names = [place % len(hidden) for place in range(size)]
+            yield from zip(names, self._forward.logits(hidden[names]), strict=True)
+
+        return sizes_alike(_LOGIT_ROWS, rows_at, _LOGIT_ROWS[2]) or _LOGIT_ROWS[3:4]
+
+    def _is_any_prefill(self, ids: list[list[int]], last: list[list[int]]) -> bool:
+        """Whether a padded pass of fewer rows gives each the bits of a full one."""
+        import torch
+
+        layers, hidden = self._forward.read(ids, last)
+        for rows in (slice(0, 1), slice(5, 8)):
+            fewer, their_hidden = self._forward.read(ids[rows], last[rows])
+            if not torch.equal(hidden[rows], their_hidden):
+                return False
+            for mine, theirs in zip(layers[rows], fewer, strict=True):
+                pairs = zip(mine, theirs, strict=True)
+                if not all(torch.equal(v, w) for (_, v), (_, w) in pairs):
+                    return False
+        return True
 
     def _exact_rows(self) -> tuple[tuple[int, ...], bool]:
         """Row counts that give each row the bits of a step of all slots, and whether slots do."""
@@ -267,6 +332,14 @@ class SlotDecoder:
             torch.equal(row, whole[slot % PADDED_ROWS]) for slot, row in enumerate(whole)
         )
         return tuple(sorted(found)), anywhere
+
+
+def _pass_sizes(most: int) -> list[int]:
+    """64, 96, 128, 160, ... and from 256 on four steps to each doubling."""
+    sizes = [64]
+    while sizes[-1] < most:
+        sizes.append(sizes[-1] + max(32, 2 ** (sizes[-1].bit_length() - 1) // 4))
+    return sizes
 
 
 def _row_counts(num_slots: int) -> Iterator[int]:

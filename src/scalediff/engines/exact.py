@@ -1,14 +1,15 @@
 """Which shapes of a computation give a row the same bits: found by trying, not by trust.
 
-Measured on x86-64 with AVX-512, torch 2.13, float32: a row's bits do not hang on its place, on the
-other rows or on their number from 4 up; they do hang on the length of the attention beyond some
-200 positions, where the matrix library splits its sums in another place.
+Measured on x86-64, torch 2.13: a row's bits do not hang on its place. With AVX-512 in float32 they
+do not hang on the number of rows from 4 up either; with AMX in bfloat16 some products of 33 to 512
+rows sum in one order, and those of fewer and of more in another. They hang on the length of the
+attention beyond some 200 positions, where the matrix library splits its sums in another place.
 """
 
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -34,14 +35,20 @@ class Shapes:
     Attributes:
         rows: Row counts of a step, ascending; the last is all slots.
         lengths: Lengths of attention below ``BLOCK``, ascending; above come its multiples.
-        any_prefill: Whether a prefill may have any number of rows.
+        passes: Tokens of a packed pass that prefills, ascending.
+        score_passes: Tokens of a packed pass that scores, ascending.
+        logits: Rows of which logits are made at once, ascending.
+        any_prefill: Whether a padded prefill may have any number of rows.
         any_slot: Whether a row may stand anywhere in a step. Nothing can be done where not, but
             it should be known.
     """
 
     rows: tuple[int, ...]
     lengths: tuple[int, ...]
-    any_prefill: bool
+    passes: tuple[int, ...] = ()
+    score_passes: tuple[int, ...] = ()
+    logits: tuple[int, ...] = ()
+    any_prefill: bool = False
     any_slot: bool = True
 
     def rows_for(self, used: int) -> int:
@@ -52,6 +59,36 @@ class Shapes:
         """The smallest length of attention that reaches this many positions."""
         place = bisect.bisect_left(self.lengths, reach)
         return self.lengths[place] if place < len(self.lengths) else -(-reach // BLOCK) * BLOCK
+
+
+def sizes_alike(
+    sizes: Sequence[int],
+    rows_at: Callable[[int], Iterable[tuple[int, torch.Tensor]]],
+    largest_first: int,
+) -> tuple[int, ...]:
+    """The sizes, one after the other, at which each row has the same bits; none if only one has.
+
+    Args:
+        sizes: Ascending.
+        rows_at: Computes something of a size, and gives rows of it with their names; rows of one
+            name were computed from the same.
+        largest_first: The first of them is this at most: the smaller ones may go another way.
+    """
+    import torch
+
+    found: list[int] = []
+    known: dict[int, torch.Tensor] = {}
+    for size in sizes:
+        now = list(rows_at(size))
+        if not all(torch.equal(row, known.setdefault(name, row)) for name, row in now):
+            if len(found) > 1 or size > largest_first:
+                break
+            known = {}
+            if not all(torch.equal(row, known.setdefault(name, row)) for name, row in now):
+                break  # a row's place changes it
+            found = []
+        found.append(size)
+    return tuple(found) if len(found) > 1 else ()
 
 
 def attention_lengths(

@@ -99,6 +99,8 @@ class LeanForward:
         wanted: Sequence[Sequence[int]],
         head: tuple[int, KeysValues] = (0, ()),
         keep: bool = True,
+        sizes: Sequence[int] = (),
+        depth: int | None = None,
     ) -> tuple[list[KeysValues], torch.Tensor]:
         """Read prompts of any lengths in one pass.
 
@@ -107,6 +109,8 @@ class LeanForward:
             wanted: Of each prompt the places, counted in it, at which logits are wanted.
             head: Tokens that stand before every prompt: how many, and their keys and values.
             keep: Whether keys and values are wanted.
+            sizes: Tokens that a pass may have, ascending; it is padded to the next of them.
+            depth: Layers to go through; None is all.
 
         Returns:
             Keys and values of each prompt and layer (of the prompt alone), and what ``logits``
@@ -115,11 +119,12 @@ class LeanForward:
         import torch
 
         device = self._embed.device
-        packed = Packed(prompts, head, keep, self._num_heads // self._num_kv, device)
+        packed = Packed(prompts, head, keep, self._num_heads // self._num_kv, device, sizes)
         hidden = self._run(
             torch.tensor(packed.ids, device=device),
             self._rotation(packed.positions),
             packed.attend,
+            depth,
         )
         places = [packed.starts[row] + at for row, ats in enumerate(wanted) for at in ats]
         return packed.keys_values(), hidden[torch.tensor(places, device=device)]
@@ -149,30 +154,36 @@ class LeanForward:
         """Logits ``[rows, vocabulary]``."""
         return self._head(hidden.to(self._head_dtype))
 
-    def _run(self, ids: torch.Tensor, rotation: torch.Tensor, attend: Attend) -> torch.Tensor:
+    def _run(
+        self,
+        ids: torch.Tensor,
+        rotation: torch.Tensor,
+        attend: Attend,
+        depth: int | None = None,
+    ) -> torch.Tensor:
         """Hidden states ``[tokens, width]`` after the last norm."""
         import torch
 
         functional = torch.nn.functional
-        width, size = (self._embed.shape[1],), self._size
+        size = self._size
         num_turned = self._num_heads + self._num_kv
         hidden = self._embed[ids]
-        for index, layer in enumerate(self._layers):
-            x = functional.rms_norm(hidden, width, layer.before, self._eps)
+        for index, layer in enumerate(self._layers[:depth]):
+            x = _norm(hidden, layer.before, self._eps)
             qkv = layer.qkv(x).view(len(ids), num_turned + self._num_kv, size)
             turned = qkv[:, :num_turned]
             if layer.qk_norm is not None:
-                turned = functional.rms_norm(turned, (size,), None, self._eps) * layer.qk_norm
+                turned = _norm(turned, layer.qk_norm, self._eps)
             turned = _turn(turned, rotation)
             out = attend(
                 index, turned[:, : self._num_heads], turned[:, self._num_heads :],
                 qkv[:, num_turned:],
             )  # fmt: skip
             hidden = layer.out.onto(out, hidden)
-            x = functional.rms_norm(hidden, width, layer.after, self._eps)
+            x = _norm(hidden, layer.after, self._eps)
             gate, up = layer.gate_up(x).chunk(2, dim=-1)
             hidden = layer.down.onto(functional.silu(gate).mul_(up), hidden)
-        return functional.rms_norm(hidden, width, self._norm, self._eps)
+        return _norm(hidden, self._norm, self._eps)
 
     def _rotation(self, positions: Sequence[int]) -> torch.Tensor:
         """The complex rotation ``[tokens, 1, head size / 2]`` of each position."""
@@ -231,6 +242,20 @@ def _side_by_side(parts: list[Any]) -> torch.Tensor:
     for part, view in zip(parts, whole.split([len(part) for part in parts]), strict=True):
         part.data = view
     return whole
+
+
+def _norm(x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
+    """RMS norm over the last dimension; sums and products in float32.
+
+    On a CPU torch's own is made of parts that each go through memory: two to five times slower.
+    """
+    import torch
+
+    if x.device.type != "cpu":
+        return torch.nn.functional.rms_norm(x, weight.shape[-1:], None, eps) * weight
+    length = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
+    scale = torch.rsqrt(length * length / x.shape[-1] + eps)
+    return torch.mul(x, scale).mul_(weight).to(x.dtype)
 
 
 def _turn(x: torch.Tensor, rotation: torch.Tensor) -> torch.Tensor:

@@ -14,14 +14,13 @@ if TYPE_CHECKING:
 Attend = Callable[[int, "torch.Tensor", "torch.Tensor", "torch.Tensor"], "torch.Tensor"]
 """Layer, query, key and value ``[tokens, heads, size]`` to what is seen, ``[tokens, width]``."""
 
-LEAST_TOKENS = 32
-"""A pass has at least so many tokens: very few take another path through the matrix library."""
-
 _GRAIN = 16
+"""Rows are alike to attention up to a multiple of this: every length is a call of its own, and of
+short rows torch's fused attention would misplace its buffers on a CPU (see ``attention``)."""
 
 
 class Packed:
-    """Prompts end to end, those of one length side by side.
+    """Prompts end to end; for attention those of about one length lie side by side.
 
     Args:
         prompts: Token ids of each, after those of the head.
@@ -29,6 +28,8 @@ class Packed:
         keep: Whether keys and values are kept.
         shared: Query heads that share a key head.
         device: Where the model is.
+        sizes: Tokens that a pass may have, ascending: it is padded to the next of them. One that
+            is longer than all of them stays as it is.
 
     Attributes:
         ids: All tokens.
@@ -43,27 +44,40 @@ class Packed:
         keep: bool,
         shared: int,
         device: Any,
+        sizes: Sequence[int] = (),
     ) -> None:
         self._head_length, self._head = head
         self._keep, self._shared = keep, shared
         self._kept: list[tuple[torch.Tensor, torch.Tensor]] = []
         self._lengths = [len(ids) for ids in prompts]
+        self._masks: dict[int, torch.Tensor] = {}
         self.ids: list[int] = []
         self.positions: list[int] = []
         self.starts = [0] * len(prompts)
-        padded: list[int] = []
         for row in sorted(range(len(prompts)), key=self._lengths.__getitem__):
-            length = _padded(self._lengths[row], device)
             self.starts[row] = len(self.ids)
-            self.ids += [*prompts[row], *[0] * (length - self._lengths[row])]
-            self.positions += range(self._head_length, self._head_length + length)
-            padded.append(length)
-        if (missing := LEAST_TOKENS - len(self.ids)) > 0:
-            self.ids += [0] * missing
-            self.positions += range(self._head_length, self._head_length + missing)
-            padded.append(missing)
+            self.ids += prompts[row]
+            self.positions += range(self._head_length, self._head_length + self._lengths[row])
+        size = next((size for size in sizes if size >= len(self.ids)), 0)
+        missing = max(0, size - len(self.ids))
+        self.ids += [0] * missing
+        self.positions += [self._head_length] * missing
+        self._lay_out(device)
+
+    def _lay_out(self, device: Any) -> None:
+        """Find each token's place among rows that are padded to a few lengths, and its way back."""
+        import torch
+
+        there: list[int] = []
+        back = [0] * len(self.ids)
+        padded: list[int] = []
+        for length, start in sorted(zip(self._lengths, self.starts, strict=True)):
+            back[start : start + length] = range(len(there), len(there) + length)
+            padded.append(-(-length // _GRAIN) * _GRAIN)
+            there += range(start, start + length)
+            there += [start] * (padded[-1] - length)
         self._groups = [(length, len(list(same))) for length, same in groupby(padded)]
-        self._masks: dict[int, torch.Tensor] = {}
+        self._there, self._back = (torch.tensor(places, device=device) for places in (there, back))
 
     def attend(
         self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor
@@ -73,7 +87,9 @@ class Packed:
 
         if self._keep:
             self._kept.append((key, value))
-        out = torch.empty(query.shape, dtype=query.dtype, device=query.device)
+        out = torch.empty((len(self._there), *query.shape[1:]), dtype=query.dtype,
+                          device=query.device)  # fmt: skip
+        query, key, value = (t.index_select(0, self._there) for t in (query, key, value))
         start = 0
         for length, rows in self._groups:
             end = start + length * rows
@@ -82,7 +98,7 @@ class Packed:
             found = self._attend_rows(layer, q, k, v)
             out[start:end].unflatten(0, (rows, length)).copy_(found.transpose(1, 2))
             start = end
-        return out.flatten(1)
+        return out.flatten(1).index_select(0, self._back)
 
     def _attend_rows(
         self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor
@@ -118,14 +134,3 @@ class Packed:
             [(k[span].transpose(0, 1), v[span].transpose(0, 1)) for k, v in self._kept]
             for span in spans
         ]
-
-
-def _padded(length: int, device: Any) -> int:
-    """A row's length with its padding.
-
-    On a GPU every length is a launch of its own, and padding costs less. On a CPU rows go as they
-    are, but short ones would make the fused attention misplace its buffers (see ``attention``).
-    """
-    if device.type == "cpu" and length >= LEAST_TOKENS:
-        return length
-    return -(-length // _GRAIN) * _GRAIN

@@ -38,8 +38,13 @@ class PlainForward:
         wanted: Sequence[Sequence[int]],
         head: tuple[int, KeysValues] = (0, ()),
         keep: bool = True,
+        sizes: Sequence[int] = (),
+        depth: int | None = None,
     ) -> tuple[list[KeysValues], torch.Tensor]:
-        """As ``LeanForward.read``; padded on the right, which a causal model does not see."""
+        """As ``LeanForward.read``; padded on the right, which a causal model does not see.
+
+        ``sizes`` and ``depth`` are of packed passes and change nothing here.
+        """
         import torch
         from transformers import DynamicCache
 

@@ -147,7 +147,7 @@ class Worker:
                 self._scorings.append(job)
             else:
                 self._waiting.append(job)
-        for batch in decoder.batches([job.ids for job in self._scorings]):
+        for batch in decoder.batches([job.ids for job in self._scorings], to_score=True):
             jobs = [self._scorings[place] for place in batch]
             self._score(decoder, [job for job in jobs if not job.abandoned])
         self._scorings = []

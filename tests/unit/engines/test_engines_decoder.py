@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from scalediff.engines.decoder import SlotDecoder
-from scalediff.engines.exact import Shapes, attention_lengths
+from scalediff.engines.exact import Shapes, attention_lengths, sizes_alike
 from scalediff.engines.slots import SlotCache
 
 PROMPTS = [[5, 9, 17], [40] * 31, [7, 8] * 10, [200, 1, 2, 3, 4, 5]]
@@ -115,8 +115,27 @@ def test_found_lengths_change_no_bit(qwen3):
         assert all(torch.equal(a, b) for a, b in zip(short, whole, strict=True))
 
 
+@pytest.mark.parametrize(
+    ("kinds", "found"),
+    [
+        ("aaaa", (64, 96, 128, 160)),
+        ("baaa", (96, 128, 160)),  # the smallest goes another way
+        ("aaab", (64, 96, 128)),
+        ("abcc", ()),  # the first that have company would be too large
+        ("a?aa", ()),  # a row's place changes it
+    ],
+)
+def test_sizes_alike_are_found_by_trying(kinds, found):
+    def rows_at(size):
+        kind = kinds[(size - 64) // 32]
+        yield 0, torch.tensor([ord(kind)])
+        yield 0, torch.tensor([ord(kind) + (kind == "?")])
+
+    assert sizes_alike((64, 96, 128, 160), rows_at, 96) == found
+
+
 def test_shapes_are_the_smallest_that_hold():
-    shapes = Shapes(rows=(8, 32, 64), lengths=(64, 192), any_prefill=True)
+    shapes = Shapes(rows=(8, 32, 64), lengths=(64, 192))
     assert [shapes.rows_for(n) for n in (1, 8, 9, 33, 64)] == [8, 8, 32, 64, 64]
     reaches = (1, 64, 65, 192, 193, 512, 513)
     assert [shapes.length_for(n) for n in reaches] == [64, 64, 192, 192, 512, 512, 1024]

@@ -162,8 +162,6 @@ def test_a_head_is_read_once_and_changes_nothing(model):
 def test_a_score_has_the_same_bits_in_any_company(qwen3):
     with torch.inference_mode():
         decoder = SlotDecoder(qwen3, 8)
-        if not decoder.shapes.any_prefill:
-            pytest.skip("no exact shape on this machine: rows are read alone")
         rows = [(ids, 1) for ids in PROMPTS]
         together = decoder.score(rows)
         assert together == [decoder.score([row])[0] for row in rows]
@@ -184,7 +182,18 @@ def test_packed_rows_of_one_length_lie_side_by_side():
     assert packed.ids[packed.starts[1] :][:3] == [2] * 3
     assert packed.starts[2] == packed.starts[0] + 40
     assert packed.positions[packed.starts[2] :][:3] == [4, 5, 6]
-    assert len(packed.ids) == len(packed.positions) == 96  # the short one padded to 16
+    assert len(packed.ids) == len(packed.positions) == 83
+    assert packed._groups == [(16, 1), (48, 2)]
+
+
+def test_a_pass_is_padded_to_the_next_size_and_a_long_one_stays():
+    def tokens(*lengths):
+        rows = [[1] * length for length in lengths]
+        packed = Packed(rows, (4, ()), False, 1, torch.device("cpu"), (64, 96))
+        assert len(packed.ids) == len(packed.positions)
+        return len(packed.ids)
+
+    assert [tokens(3), tokens(60, 4), tokens(60, 5), tokens(97)] == [64, 64, 96, 97]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
