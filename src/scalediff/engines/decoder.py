@@ -354,9 +354,9 @@ def _row_counts(num_slots: int) -> Iterator[int]:
 
 def logprob(logits: torch.Tensor, tokens: torch.Tensor) -> list[float]:
     """Natural log-probability of a token for each row of logits."""
-    logits = logits.float()
-    chosen = logits.gather(-1, tokens[:, None]).squeeze(-1)
-    found: list[float] = (chosen - logits.logsumexp(-1)).double().tolist()
+    # not logsumexp, which splits the sum of a lone row between threads
+    chosen = logits.float().log_softmax(-1).gather(-1, tokens[:, None])
+    found: list[float] = chosen.squeeze(-1).double().tolist()
     return found
 
 

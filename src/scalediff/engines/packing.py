@@ -111,9 +111,11 @@ class Packed:
         rows = len(query)
         before = (t[None].expand(rows, -1, -1, -1) for t in self._head[layer])
         key, value = (torch.cat(both, 2) for both in zip(before, (key, value), strict=True))
-        if self._shared > 1:  # with a mask, GPU kernels know no shared heads
+        mask, shares = self._mask(query), self._shared > 1
+        if shares and query.device.type != "cpu":  # with a mask, GPU kernels know no shared heads
             key, value = (t.repeat_interleave(self._shared, dim=1) for t in (key, value))
-        return attention(query, key, value, attn_mask=self._mask(query))
+            shares = False
+        return attention(query, key, value, attn_mask=mask, enable_gqa=shares)
 
     def _mask(self, query: torch.Tensor) -> torch.Tensor:
         import torch

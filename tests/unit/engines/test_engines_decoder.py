@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from scalediff.engines.decoder import SlotDecoder
+from scalediff.engines.decoder import SlotDecoder, logprob
 from scalediff.engines.exact import Shapes, attention_lengths, sizes_alike
 from scalediff.engines.slots import SlotCache
 
@@ -132,6 +132,13 @@ def test_sizes_alike_are_found_by_trying(kinds, found):
         yield 0, torch.tensor([ord(kind) + (kind == "?")])
 
     assert sizes_alike((64, 96, 128, 160), rows_at, 96) == found
+
+
+def test_a_log_probability_has_the_same_bits_in_any_company():
+    logits = torch.randn(40, 49_152, generator=torch.Generator().manual_seed(4))
+    tokens = torch.arange(40)
+    together = logprob(logits, tokens)
+    assert together == [logprob(logits[i : i + 1], tokens[i : i + 1])[0] for i in range(40)]
 
 
 def test_shapes_are_the_smallest_that_hold():
