@@ -51,11 +51,11 @@ def test_steps_give_the_logits_of_a_plain_forward_pass(model, decoder):
 def test_scores_are_those_of_a_plain_forward_pass(model, decoder):
     rows = [([5, 9, 17], 1), ([40] * 20 + [3, 4, 5, 6], 4), ([7, 8] * 10, 19), ([1, 2], 0)]
     found = decoder.score(rows)
-    for (ids, m), (logprob, is_greedy) in zip(rows, found, strict=True):
+    for (ids, m), (score, is_greedy) in zip(rows, found, strict=True):
         logits = plain(model, ids)[len(ids) - m - 1 : len(ids) - 1]
         targets = torch.tensor(ids[len(ids) - m :], dtype=torch.long)
         expected = logits.log_softmax(-1).gather(-1, targets[:, None]).sum()
-        assert logprob == pytest.approx(float(expected), abs=1e-4)
+        assert score == pytest.approx(float(expected), abs=1e-4)
         assert is_greedy == (logits.argmax(-1) == targets).all()
 
 
