@@ -193,6 +193,16 @@ class Limits:
         spent = self.spent()
         return {name: m - spent.get(name, 0) for name, m in most.items() if m is not None}
 
+    def share(self) -> float | None:
+        """How much of the budget is spent, by what is nearest to its end; None without one."""
+        spent = self.spent()
+        shares = [
+            spent.get(name, 0) / most
+            for name in ("tokens", "hours", "cost")
+            if (most := getattr(self.budget, name))
+        ]
+        return max(shares, default=None)
+
     def reached(self) -> str | None:
         """Which limit is reached, in words; None where none is."""
         if self.deadline is not None and time.time() >= self.deadline:

@@ -291,6 +291,9 @@ class Pipeline:
 
     def _tell(self, node: Node, done: int, total: int | None) -> None:
         live = self._spending.live(done, total) if node.stage.pays else None
+        share = self._limits.share() if live else None
+        if live and share is not None:
+            live["of_budget"] = share
         self._watcher.progress(node.name, done, total, live)
 
     @staticmethod

@@ -184,6 +184,8 @@ def _cost(work: _Work, now: float) -> str:
               if spent.get(n)]  # fmt: skip
     if spent.get("cost"):
         parts.append(f"cost {spent['cost']:,.2f}")
+    if "of_budget" in spent:
+        parts.append(f"{100 * spent['of_budget']:.0f} % of the budget")
     return f" · {', '.join(parts)}" if parts else ""
 
 

@@ -125,6 +125,13 @@ def test_limits_say_which_is_reached():
     assert "deadline" in (Limits(deadline=1.0).reached() or "")
 
 
+def test_the_share_of_a_budget_is_that_of_what_ends_first():
+    spent = {"tokens": 500, "hours": 0.5, "cost": 1.0}
+    assert Limits(Budget(tokens=1000, hours=5.0), spent=lambda: spent).share() == 0.5
+    assert Limits(Budget(cost=1.0), spent=lambda: spent).share() == 1.0
+    assert Limits(deadline=1e12, spent=lambda: spent).share() is None
+
+
 def recipe(**more):
     steps = {
         "sources": {"stage": "sources", "settings": {"paths": ["x.jsonl"]}},

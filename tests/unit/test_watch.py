@@ -83,3 +83,17 @@ def test_on_a_terminal_one_line_is_overwritten(monkeypatch):
     assert "\n" not in stream.getvalue().split("1 screen told")[0]
     assert stream.getvalue().count("\r\x1b[2K") == 3
     assert stream.getvalue().endswith("1 screen told\n")
+
+
+def test_what_a_step_costs_stands_beside_its_progress(monkeypatch):
+    stream = io.StringIO()
+    console = Console(GROUPS, told, stream)
+    clock = iter([0.0, 20.0])
+    monkeypatch.setattr("scalediff.watch.time.monotonic", lambda: next(clock))
+    console.begin(FakePlan("screen"))
+    spent = {"new": 12_000, "prompt": 300, "in_flight": 64, "waiting": 0, "retries": 2}
+    console.progress("screen", 5, 10, {**spent, "cost": 1.2, "of_budget": 0.45})
+    (line,) = stream.getvalue().splitlines()
+    assert line.endswith(
+        " · 12.0k tokens, 600 tok/s, 64 in flight, 2 retries, cost 1.20, 45 % of the budget"
+    )
