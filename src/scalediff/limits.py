@@ -214,7 +214,7 @@ class Limits:
             most = getattr(self.budget, name)
             if most is not None and spent.get(name, 0) >= most:
                 unit = {"tokens": " tokens", "hours": " hours", "cost": ""}[name]
-                digits = "," if name == "tokens" else ",.2f"
+                digits = ",.0f" if name == "tokens" else ",.2f"
                 return (
                     f"the budget of {most:{digits}}{unit} is spent ({spent[name]:{digits}}{unit})"
                 )

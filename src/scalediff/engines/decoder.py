@@ -10,41 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
-from scalediff.engines.attention import attend_lean
-from scalediff.engines.exact import Shapes, attention_lengths, sizes_alike
+from scalediff.engines.exact import Shapes
 from scalediff.engines.lean import LeanForward, can_be_lean
-from scalediff.engines.plain import PlainForward, padded_length
+from scalediff.engines.plain import PlainForward, padded_length, padded_rows
+from scalediff.engines.probing import find_shapes
 from scalediff.engines.slots import KeysValues, SlotCache
 
 if TYPE_CHECKING:
     import torch
 
-PACKED_TOKENS, PACKED_TOKENS_GPU = 2048, 8192
-"""Tokens of a packed pass at most, if it has more than one row. More is no faster on a CPU."""
-
-_PREFILL, _SCORES = (512,), (2048,)
-"""Tokens of every packed pass where no sizes were found that give a row the same bits, or only
-small ones: scores come by the thousand, and prompts a few at a time."""
-
-_LARGEST_FIRST = 128
-"""A pass of one short prompt is padded to so many tokens at most."""
-
-_PROBED_LAYERS = 2
-
-PADDED_ROWS, PADDED_TOKENS = 8, 4096
-"""Rows and tokens of a padded pass at most."""
-
 LEAST_HEAD = 8
 """A head of fewer tokens is not worth a mask."""
-
-_MIN_ROWS = 8
-"""A step has at least so many rows: one or two take another path through the matrix library."""
-
-_LOGIT_ROWS = (_MIN_ROWS, 16, 32, 64, 128, 256)
-"""Rows of logits at once: a row of a large vocabulary is half a megabyte."""
 
 _tried: dict[Any, Shapes] = {}
 
@@ -81,8 +59,6 @@ class SlotDecoder:
         import torch
 
         self.num_slots = num_slots
-        self._config = model.config
-        self._vocabulary = model.get_input_embeddings().weight.shape[0]
         self._device = next(model.parameters()).device
         self._head_ids: list[int] = []
         self._head: tuple[int, KeysValues] = (0, ())
@@ -95,7 +71,7 @@ class SlotDecoder:
             sizes = ((p.shape, p.dtype) for p in model.parameters())
             kind = (self.is_lean, self._device, torch.get_num_threads(), num_slots, *sizes)
             if kind not in _tried:
-                _tried[kind] = self._try_shapes()
+                _tried[kind] = find_shapes(model, self._forward, self._cache, num_slots)
             self.shapes = _tried[kind]
             if self.is_lean and len(head) >= LEAST_HEAD:
                 (layers,), _ = self._forward.read([head], [[0]])
@@ -116,7 +92,7 @@ class SlotDecoder:
                 full = tokens + mine > passes[-1]
             else:
                 mine = padded_length(len(prompts[row]))
-                full = mine != length or len(batches[-1]) >= _padded_rows(mine)
+                full = mine != length or len(batches[-1]) >= padded_rows(mine)
             if full or not batches:
                 batches.append([])
                 tokens, length = 0, mine
@@ -192,10 +168,7 @@ class SlotDecoder:
         rows = self.shapes.rows_for(len(tokens))
         idle = [0] * (rows - len(tokens))
         length = self.shapes.length_for(max(positions) + 1)
-        return self._step([*tokens, *idle], [*positions, *idle], length)
-
-    def _step(self, tokens: list[int], positions: list[int], length: int) -> torch.Tensor:
-        return self._forward.step(tokens, positions, self._cache, length)
+        return self._forward.step([*tokens, *idle], [*positions, *idle], self._cache, length)
 
     def _by_head(
         self, prompts: Sequence[Sequence[int]]
@@ -222,7 +195,7 @@ class SlotDecoder:
         """Keys and values of each prompt (none to score); hidden states at the places wanted."""
         if not self.is_lean and not self.shapes.any_prefill:
             # the number of rows has to hang on their length alone
-            more = _padded_rows(padded_length(len(prompts[0]))) - len(prompts)
+            more = padded_rows(padded_length(len(prompts[0]))) - len(prompts)
             prompts = [*prompts, *[prompts[-1]] * more]
             wanted = [*wanted, *[[]] * more]
         passes = self.shapes.score_passes if to_score else self.shapes.passes
@@ -241,116 +214,6 @@ class SlotDecoder:
             hidden = hidden[[*range(rows), *[rows - 1] * (size - rows)]]
         return self._forward.logits(hidden)[:rows]
 
-    def _try_shapes(self) -> Shapes:
-        """Run the model on noise in several shapes and see which give the same bits."""
-        import torch
-
-        noise = torch.Generator().manual_seed(0)
-        length = 40 if self.is_lean else 120
-        ids = torch.randint(self._vocabulary, (PADDED_ROWS, length), generator=noise).tolist()
-        if self.is_lean:
-            ids = [row[: 40 - 3 * (place % 5)] for place, row in enumerate(ids)]
-        last = [[len(row) - 1] for row in ids]
-        layers, hidden = self._forward.read(ids, last)
-        found, logits = self._exact_passes(ids), self._exact_logits(hidden)
-        passes, scores = found or _PREFILL, found if found and found[-1] >= 1024 else _SCORES
-        any_prefill = not self.is_lean and self._is_any_prefill(ids, last)
-        for slot in range(self.num_slots):
-            place = slot % PADDED_ROWS
-            self._cache.put(slot, layers[place], len(ids[place]))
-        attend = attend_lean if self.is_lean else None
-        lengths = attention_lengths(self._config, layers[0][0][0], self.num_slots, attend)
-        row_counts, any_slot = self._exact_rows()
-        return Shapes(row_counts, lengths, passes, scores, logits, any_prefill, any_slot)
-
-    def _exact_passes(self, ids: list[list[int]]) -> tuple[int, ...]:
-        """Tokens of a packed pass that give each of its rows the same bits, wherever it lies.
-
-        Layers are alike, so that a few of them tell.
-        """
-        if not self.is_lean:
-            return ()
-        ids = sorted(ids, key=len)
-
-        def rows_at(size: int) -> Iterator[tuple[int, torch.Tensor]]:
-            names: list[int] = []
-            for name in cycle(range(len(ids))):
-                if sum(len(ids[n]) for n in names) + len(ids[name]) > size:
-                    break
-                names.append(name)
-            wanted = [range(len(ids[name])) for name in names]
-            rows = [ids[name] for name in names]
-            _, hidden = self._forward.read(
-                rows, wanted, keep=False, sizes=(size,), depth=_PROBED_LAYERS
-            )
-            yield from zip(names, hidden.split([len(row) for row in rows]), strict=True)
-
-        most = PACKED_TOKENS if self._device.type == "cpu" else PACKED_TOKENS_GPU
-        return sizes_alike(_pass_sizes(most), rows_at, _LARGEST_FIRST)
-
-    def _exact_logits(self, hidden: torch.Tensor) -> tuple[int, ...]:
-        """Rows at once that give each row the same logits."""
-
-        def rows_at(size: int) -> Iterator[tuple[int, torch.Tensor]]:
-            names = [place % len(hidden) for place in range(size)]
-            yield from zip(names, self._forward.logits(hidden[names]), strict=True)
-
-        return sizes_alike(_LOGIT_ROWS, rows_at, _LOGIT_ROWS[2]) or _LOGIT_ROWS[3:4]
-
-    def _is_any_prefill(self, ids: list[list[int]], last: list[list[int]]) -> bool:
-        """Whether a padded pass of fewer rows gives each the bits of a full one."""
-        import torch
-
-        layers, hidden = self._forward.read(ids, last)
-        for rows in (slice(0, 1), slice(5, 8)):
-            fewer, their_hidden = self._forward.read(ids[rows], last[rows])
-            if not torch.equal(hidden[rows], their_hidden):
-                return False
-            for mine, theirs in zip(layers[rows], fewer, strict=True):
-                pairs = zip(mine, theirs, strict=True)
-                if not all(torch.equal(v, w) for (_, v), (_, w) in pairs):
-                    return False
-        return True
-
-    def _exact_rows(self) -> tuple[tuple[int, ...], bool]:
-        """Row counts that give each row the bits of a step of all slots, and whether slots do."""
-        import torch
-
-        noise = torch.Generator().manual_seed(1)
-        tokens = torch.randint(self._vocabulary, (PADDED_ROWS,), generator=noise).tolist()
-        positions = torch.randint(28, (PADDED_ROWS,), generator=noise).tolist()
-        tokens, positions = (
-            [few[slot % PADDED_ROWS] for slot in range(self.num_slots)]
-            for few in (tokens, positions)
-        )
-        whole = self._step(tokens, positions, 64)
-        found = [self.num_slots]
-        for rows in _row_counts(self.num_slots):
-            if torch.equal(whole[:rows], self._step(tokens[:rows], positions[:rows], 64)):
-                found.append(rows)
-        anywhere = all(
-            torch.equal(row, whole[slot % PADDED_ROWS]) for slot, row in enumerate(whole)
-        )
-        return tuple(sorted(found)), anywhere
-
-
-def _pass_sizes(most: int) -> list[int]:
-    """64, 96, 128, 160, ... and from 256 on four steps to each doubling."""
-    sizes = [64]
-    while sizes[-1] < most:
-        sizes.append(sizes[-1] + max(32, 2 ** (sizes[-1].bit_length() - 1) // 4))
-    return sizes
-
-
-def _row_counts(num_slots: int) -> Iterator[int]:
-    """Row counts worth a try: 8, 12, 16, 24, 32, 48, ..."""
-    rows = _MIN_ROWS
-    while rows < num_slots:
-        yield rows
-        if rows * 3 // 2 < num_slots:
-            yield rows * 3 // 2
-        rows *= 2
-
 
 def logprob(logits: torch.Tensor, tokens: torch.Tensor) -> list[float]:
     """Natural log-probability of a token for each row of logits."""
@@ -358,11 +221,6 @@ def logprob(logits: torch.Tensor, tokens: torch.Tensor) -> list[float]:
     chosen = logits.float().log_softmax(-1).gather(-1, tokens[:, None])
     found: list[float] = chosen.squeeze(-1).double().tolist()
     return found
-
-
-def _padded_rows(length: int) -> int:
-    """Rows of a padded pass: fewer where prompts are long, to bound its memory."""
-    return max(1, min(PADDED_ROWS, PADDED_TOKENS // length))
 
 
 def _joined(

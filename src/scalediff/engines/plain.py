@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 _STEP = 32
 """Prompts are padded to multiples of this."""
 
+PADDED_ROWS, PADDED_TOKENS = 8, 4096
+"""Rows and tokens of a padded pass at most."""
+
 
 class PlainForward:
     """Reads prompts as padded rows and takes steps.
@@ -95,3 +98,8 @@ class PlainForward:
 def padded_length(num_tokens: int) -> int:
     """The length to which a prompt is padded."""
     return -(-max(num_tokens, 1) // _STEP) * _STEP
+
+
+def padded_rows(length: int) -> int:
+    """Rows of a padded pass: fewer where prompts are long, to bound its memory."""
+    return max(1, min(PADDED_ROWS, PADDED_TOKENS // length))
