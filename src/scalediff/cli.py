@@ -436,6 +436,11 @@ def confirm(yes: bool) -> Any:
     return ask
 
 
+_INTERRUPTED = "stopped in good order; run the same command again to go on"
+_TYPER_INTERRUPTED = 130
+"""What typer makes of an interrupt that no pipeline met."""
+
+
 def main() -> None:
     """Entry point: every error ends in one sentence and the documented exit status."""
     # newer versions of typer carry a copy of click: take the exceptions from what typer raises
@@ -456,12 +461,14 @@ def main() -> None:
     except failure as error:
         _fail(error.format_message(), 2)  # type: ignore[attr-defined]
     except KeyboardInterrupt:
-        _fail("stopped in good order; run the same command again to go on", 75)
+        _fail(_INTERRUPTED, 75)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
         _fail(*_of_the_system(error))
+    if status == _TYPER_INTERRUPTED:
+        _fail(_INTERRUPTED, 75)
     sys.exit(status if isinstance(status, int) else 0)
 
 

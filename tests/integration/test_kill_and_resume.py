@@ -9,6 +9,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+import commands
 import pytest
 
 from scalediff.io.run import Run
@@ -147,6 +148,16 @@ def test_growing_n_and_k_pays_for_the_difference_alone(tmp_path):
     # the filter had paid for second attempts at what survived it: these come from the store too
     assert second["served"] >= first["sampled"]
     assert second["sampled"] + second["served"] == 2 * rows
+
+
+def test_an_interrupt_before_anything_runs_ends_in_the_same_way(tmp_path, monkeypatch, capsys):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("scalediff.look.look", interrupted)
+    status, said = commands.run(monkeypatch, capsys, "look", tmp_path / "rows.jsonl")
+    assert status == 75
+    assert "stopped in good order" in said
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
