@@ -124,7 +124,15 @@ class Pipeline:
                 self._keeper.close()
 
     def _run_all(self, beside: Beside[Plan, Seal]) -> bool:
-        """Run each step once what it needs is done."""
+        """Run each step once what it needs is done; at a limit let the trainings beside finish."""
+        try:
+            return self._run_each(beside)
+        except Stopped:
+            while beside.num_running:
+                self._finish(*beside.wait())
+            raise
+
+    def _run_each(self, beside: Beside[Plan, Seal]) -> bool:
         waiting = dict(self.recipe.nodes)
         done: set[str] = set()
         worked = False

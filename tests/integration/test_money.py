@@ -170,3 +170,28 @@ def test_a_line_that_is_finished_early_makes_a_dataset_and_later_the_whole_of_it
         return sorted((p.name, p.read_bytes()) for p in (run / "dataset").rglob("*.parquet"))
 
     assert dataset(out) == dataset(whole)
+
+
+def test_a_training_beside_finishes_when_a_limit_is_reached(tmp_path):
+    recipe, out = tmp_path / "r.yaml", tmp_path / "run"
+    recipe.write_text(
+        """
+name: beside
+domain: nano
+side_by_side: 2
+models: {teacher: 'fake:teacher?latency_s=0.02', student: 'nano:student'}
+steps:
+  sources: {stage: sources, settings: {paths: ["nano:sources"], n: 200}}
+  pupil:
+    stage: train
+    inputs: [sources]
+    model: student
+    settings: {task: generator, epochs: 1, batch_size: 8, max_length: 256, threads: 1}
+  solve: {stage: solve, inputs: [sources], model: teacher, settings: {max_new_tokens: 64}}
+"""
+    )
+    told = cli("run", recipe, "--out", out, "--budget", "2k", status=75)
+    assert "step solve: the budget of 2,000 tokens is spent" in told
+    events = [e["event"] for e in read(out / "events.jsonl") if e.get("step") == "pupil"]
+    assert events == ["begin", "end"]
+    assert list(out.glob("steps/pupil-*/seal.json"))

@@ -252,7 +252,10 @@ def _norm(x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
     import torch
 
     if x.device.type != "cpu":
-        return torch.nn.functional.rms_norm(x, weight.shape[-1:], None, eps) * weight
+        fused = torch.nn.functional.rms_norm
+        if weight.dim() == 1:
+            return fused(x, weight.shape, weight, eps)
+        return fused(x, weight.shape[-1:], None, eps) * weight
     length = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
     scale = torch.rsqrt(length * length / x.shape[-1] + eps)
     return torch.mul(x, scale).mul_(weight).to(x.dtype)
