@@ -176,6 +176,23 @@ def test_batches_hold_few_tokens_and_every_prompt_once(decoder):
     assert decoder.batches([]) == []
 
 
+def test_where_no_sizes_are_alike_every_pass_has_one_size(model, monkeypatch):
+    monkeypatch.setattr("scalediff.engines.probing.sizes_alike", lambda *_: ())
+    monkeypatch.setattr(decoders, "_tried", {})
+    with torch.inference_mode():
+        decoder = SlotDecoder(model, 8)
+        shapes = decoder.shapes
+        assert (shapes.passes, shapes.score_passes, shapes.logits) == ((512,), (2048,), (64,))
+        rows = [(ids, 1) for ids in PROMPTS] + [([7] * 600, 3)]
+        together = decoder.score(rows)
+        assert together == [decoder.score([row])[0] for row in rows]
+        assert len(decoder.batches([ids for ids, _ in rows])) == 2
+        assert len(decoder.batches([ids for ids, _ in rows], to_score=True)) == 1
+        for (ids, m), (score, _) in zip(rows[:3], together, strict=False):
+            expected = plain(model, ids)[-1 - m].log_softmax(-1)[ids[-1]]
+            assert score == pytest.approx(float(expected), abs=1e-4)
+
+
 def test_packed_rows_of_one_length_lie_side_by_side():
     packed = Packed([[1] * 40, [2] * 3, [3] * 40], (4, ()), False, 1, torch.device("cpu"))
     assert packed.ids[packed.starts[0] :][:40] == [1] * 40
