@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from email.utils import parsedate_to_datetime
 from time import time
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 import orjson
 
@@ -69,6 +70,7 @@ class Endpoint:
         url: Base URL (``http://host:8000/v1``); credentials in it are sent, never shown.
         limit: Requests in flight at most.
         speeds: How fast responses come.
+        key: Of the API; a URL with credentials of its own is sent those instead.
 
     Attributes:
         shown: The URL without credentials, for people.
@@ -82,12 +84,19 @@ class Endpoint:
     """
 
     def __init__(
-        self, session: aiohttp.ClientSession, url: str, limit: Limit, speeds: Speeds
+        self,
+        session: aiohttp.ClientSession,
+        url: str,
+        limit: Limit,
+        speeds: Speeds,
+        key: str | None = None,
     ) -> None:
         self.shown = mask(url)
         self.base, mark, query = url.partition("?")
         self.base = self.base.rstrip("/")
         self._query = mark + query
+        has_own = "@" in urlsplit(url).netloc
+        self._headers = {"Authorization": f"Bearer {key}"} if key and not has_own else {}
         self.limit = limit
         self.speeds = speeds
         self.in_flight = 0
@@ -114,7 +123,8 @@ class Endpoint:
         import aiohttp
 
         try:
-            async with self._session.post(self._at(path), data=body) as response:
+            place = self._at(path)
+            async with self._session.post(place, data=body, headers=self._headers) as response:
                 if response.status != 200:
                     raise _of_status(response, await response.read())
                 return await read(response)
@@ -155,7 +165,9 @@ class Endpoint:
         try:
             async with (
                 asyncio.timeout(timeout_s),
-                self._session.request(method, self._at(path), data=body) as response,
+                self._session.request(
+                    method, self._at(path), data=body, headers=self._headers
+                ) as response,
             ):
                 data = await response.read()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:

@@ -85,10 +85,11 @@ class OpenAIEngine:
         """
         http = config.http
         outside = not own and not all(is_own(url) for url in spec.location.split())
-        session = open_session(api_key(http.api_key_env), outside=outside)
+        key = api_key(http.api_key_env)
+        session = open_session(outside=outside)
         try:
             urls = spec.location.split()
-            endpoints = [endpoint_of(session, url, http, own=own) for url in urls]
+            endpoints = [endpoint_of(session, url, http, own=own, key=key) for url in urls]
             windows = [await reach(endpoint, spec.served) for endpoint in endpoints]
             if all(window is None for window in windows):
                 raise PrerequisiteError(

@@ -20,18 +20,15 @@ _OWN_IN_FLIGHT = 256
 _SOCKETS = 16_384
 
 
-def open_session(key: str | None, *, outside: bool) -> aiohttp.ClientSession:
+def open_session(*, outside: bool) -> aiohttp.ClientSession:
     """A session; servers outside are reached through the proxies that the environment names."""
     import aiohttp
 
     _allow_many_sockets()
-    headers = {"Content-Type": "application/json"}
-    if key:
-        headers["Authorization"] = f"Bearer {key}"
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300, socket_factory=_socket),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
-        headers=headers,
+        headers={"Content-Type": "application/json"},
         trust_env=outside,
         auto_decompress=True,
         read_bufsize=2**18,
@@ -60,11 +57,11 @@ def _socket(address: Any) -> socket.socket:
 
 
 def endpoint_of(
-    session: aiohttp.ClientSession, url: str, http: HttpConfig, *, own: bool
+    session: aiohttp.ClientSession, url: str, http: HttpConfig, *, own: bool, key: str | None
 ) -> Endpoint:
     """The endpoint of a URL, with the limit and the deadlines that the settings ask for."""
     speeds = Speeds(http.least_deadline_s, http.slowest_tokens_per_s)
-    return Endpoint(session, url, _limit(url, http, own), speeds)
+    return Endpoint(session, url, _limit(url, http, own), speeds, key)
 
 
 def _limit(url: str, http: HttpConfig, own: bool) -> Limit:
@@ -89,10 +86,12 @@ async def reach(endpoint: Endpoint, served: str) -> int | None:
     """The window of the served model (0 where it is not told); None where nobody answers.
 
     Raises:
-        PrerequisiteError: The server answers and does not serve the model, or wants a key.
+        PrerequisiteError: The server answers and does not serve the model, wants a key, or speaks
+            no JSON.
     """
     status, value = await endpoint.get("/models")
-    if status == 404 and not endpoint.base.endswith("/v1"):
+    is_other = status == 404 or (status == 200 and value is None)
+    if is_other and not endpoint.base.endswith("/v1"):
         again, found = await endpoint.get("/v1/models")
         if again == 200:
             endpoint.base += "/v1"
@@ -102,6 +101,11 @@ async def reach(endpoint: Endpoint, served: str) -> int | None:
     if status in (401, 403):
         raise PrerequisiteError(
             f"{endpoint.shown} wants an API key (status {status}); export SCALEDIFF_API_KEY=KEY"
+        )
+    if status == 200 and value is None:
+        raise PrerequisiteError(
+            f"{endpoint.shown} answers with something else than JSON: correct the URL (most end in "
+            "/v1), or see whether a login page or a proxy answers in its place"
         )
     listed = value.get("data") if isinstance(value, dict) else None
     models = [m for m in listed or () if isinstance(m, dict) and m.get("id")]

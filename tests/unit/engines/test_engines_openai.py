@@ -1,6 +1,7 @@
 """The openai engine against servers that answer well, badly and in several dialects."""
 
 import asyncio
+import base64
 import time
 from typing import Any
 
@@ -288,6 +289,31 @@ def test_the_key_goes_into_requests_and_into_no_message(monkeypatch):
             await engine.close()
             assert server.headers[-1]["Authorization"] == "Bearer sk-very-secret"
             assert "secret" not in str(error.value)
+
+    asyncio.run(go())
+
+
+def test_credentials_in_a_url_are_sent_in_place_of_the_key(monkeypatch):
+    monkeypatch.setenv("SCALEDIFF_API_KEY", "sk-very-secret")
+
+    async def go():
+        async with Scripted(lambda path, body: answer()) as server:
+            url = server.model.replace("http://", "http://user:pw@")
+            engine = await open_engine(resolve(url), EngineConfig())
+            await engine.sample(request())
+            await engine.close()
+            sent = {headers["Authorization"] for headers in server.headers}
+            assert sent == {"Basic " + base64.b64encode(b"user:pw").decode()}
+
+    asyncio.run(go())
+
+
+def test_a_page_in_place_of_a_server_is_said_at_once():
+    async def go():
+        page = web.Response(text="<html>Log in</html>", content_type="text/html")
+        async with Scripted(lambda path, body: answer(), models=page) as server:
+            with pytest.raises(PrerequisiteError, match="something else than JSON"):
+                await open_engine(resolve(server.model), EngineConfig())
 
     asyncio.run(go())
 
