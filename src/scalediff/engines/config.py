@@ -12,7 +12,9 @@ from scalediff.core.stage import OPERATION, Config
 class HttpConfig(Config):
     """How OpenAI-compatible servers are spoken to."""
 
-    in_flight: Annotated[int | Literal["auto", "adaptive"], OPERATION] = "auto"
+    in_flight: Annotated[Annotated[int, Field(ge=1)] | Literal["auto", "adaptive"], OPERATION] = (
+        "auto"
+    )
     """Requests in flight at each URL. A number is kept as it is; ``adaptive`` finds its own between
     ``floor`` and ``ceiling``; ``auto`` is 256 for servers of one's own (loopback and private
     addresses, where long answers would look like congestion) and adaptive for all others."""

@@ -108,6 +108,11 @@ class Endpoint:
         self._session = session
         self._urls: dict[str, URL] = {}
 
+    @property
+    def sends_key(self) -> bool:
+        """Whether requests carry a key of the API."""
+        return bool(self._headers)
+
     def has_room(self, now: float) -> bool:
         """Whether a request may be sent now."""
         return not self.is_down and self.in_flight < self.limit.value and now >= self.paused_until

@@ -99,8 +99,11 @@ async def reach(endpoint: Endpoint, served: str) -> int | None:
     if status == 0:
         return None
     if status in (401, 403):
+        wants = "does not take the API key that was sent"
+        if not endpoint.sends_key:
+            wants = "wants an API key"
         raise PrerequisiteError(
-            f"{endpoint.shown} wants an API key (status {status}); export SCALEDIFF_API_KEY=KEY"
+            f"{endpoint.shown} {wants} (status {status}); export SCALEDIFF_API_KEY=KEY"
         )
     if status == 200 and value is None:
         raise PrerequisiteError(

@@ -10,6 +10,7 @@ from scalediff.core.engine import ModelSpec
 from scalediff.core.errors import RecipeError
 from scalediff.core.secrets import mask
 
+_NEXT_NAMED = re.compile(r"[,\s]+(?=https?://[^#]*#)")
 _BETWEEN = re.compile(r"[,\s]+")
 
 
@@ -46,6 +47,8 @@ def read_urls(name: str) -> ModelSpec:
         >>> spec.location, spec.served, spec.fingerprint
         ('http://a/v1 http://b/v1', 'm', 'm@v2')
     """
+    if name.count("#") > 1:  # URL#NAME,URL#NAME
+        name = join_urls(_NEXT_NAMED.split(name))
     location, _, named = name.partition("#")
     shown = mask(name)
     if not named:

@@ -308,6 +308,26 @@ def test_credentials_in_a_url_are_sent_in_place_of_the_key(monkeypatch):
     asyncio.run(go())
 
 
+def test_a_key_that_is_not_taken_is_told_from_none(monkeypatch):
+    async def opened(told):
+        no = web.Response(status=401)
+        async with Scripted(lambda path, body: answer(), models=no) as server:
+            with pytest.raises(PrerequisiteError, match=told):
+                await open_engine(resolve(server.model), EngineConfig())
+
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("SCALEDIFF_API_KEY", raising=False)
+    asyncio.run(opened("wants an API key"))
+    monkeypatch.setenv("SCALEDIFF_API_KEY", "sk-wrong")
+    asyncio.run(opened("does not take the API key that was sent"))
+
+
+@pytest.mark.parametrize("wrong", [0, -3, "all"])
+def test_requests_in_flight_are_some(wrong):
+    with pytest.raises(ValueError, match="in_flight"):
+        EngineConfig(http={"in_flight": wrong})
+
+
 def test_a_page_in_place_of_a_server_is_said_at_once():
     async def go():
         page = web.Response(text="<html>Log in</html>", content_type="text/html")

@@ -12,6 +12,13 @@ def test_several_urls_are_one_model():
     assert (spec.served, spec.fingerprint) == ("Qwen/Qwen3-8B", "Qwen/Qwen3-8B")
 
 
+def test_each_url_may_carry_the_name():
+    spec = read_urls("http://a/v1#org/m,http://b/v1#org/m, http://c/v1#org/m")
+    assert (spec.location, spec.served) == ("http://a/v1 http://b/v1 http://c/v1", "org/m")
+    with pytest.raises(RecipeError, match="one model"):
+        read_urls("http://a/v1#m,http://b/v1#n")
+
+
 @pytest.mark.parametrize(
     ("named", "served", "fingerprint"),
     [
