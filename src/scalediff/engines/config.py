@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from scalediff.core.stage import OPERATION, Config
 
@@ -12,9 +12,7 @@ from scalediff.core.stage import OPERATION, Config
 class HttpConfig(Config):
     """How OpenAI-compatible servers are spoken to."""
 
-    in_flight: Annotated[Annotated[int, Field(ge=1)] | Literal["auto", "adaptive"], OPERATION] = (
-        "auto"
-    )
+    in_flight: Annotated[int | Literal["auto", "adaptive"], OPERATION] = "auto"
     """Requests in flight at each URL. A number is kept as it is; ``adaptive`` finds its own between
     ``floor`` and ``ceiling``; ``auto`` is 256 for servers of one's own (loopback and private
     addresses, where long answers would look like congestion) and adaptive for all others."""
@@ -42,6 +40,13 @@ class HttpConfig(Config):
     """Fields that the server refuses and that are left out (``top_k``, ``min_p``, ``seed``)."""
     extra_body: Annotated[dict[str, Any], OPERATION] = {}
     """Fields added to every request as they are."""
+
+    @field_validator("in_flight", mode="before")
+    @classmethod
+    def _is_some(cls, value: Any) -> Any:
+        if value in ("auto", "adaptive") or (isinstance(value, int) and value >= 1):
+            return value
+        raise ValueError("write a number from 1 up, auto or adaptive")
 
 
 class VllmConfig(Config):
