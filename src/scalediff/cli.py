@@ -415,15 +415,21 @@ def _command_of(
 def _pairs(texts: list[str]) -> dict[str, Any]:
     import yaml
 
-    found = {}
+    found: dict[str, Any] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals:
             raise RecipeError(f"--engine {text!r}: write it as name=value")
+        *outer, last = name.split(".")
+        place = found
+        for part in outer:
+            place = place.setdefault(part, {})
+            if not isinstance(place, dict):
+                raise RecipeError(f"--engine {text!r}: {part} was given a value of its own before")
         try:
-            found[name] = yaml.safe_load(value)
+            place[last] = yaml.safe_load(value)
         except yaml.YAMLError:
-            found[name] = value
+            place[last] = value
     return found
 
 

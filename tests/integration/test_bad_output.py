@@ -60,6 +60,10 @@ def test_files_that_were_put_into_a_dataset_are_kept(call, tmp_path):
         (["train", "student", "in.jsonl", "-o", "m", "--model", "fake:student"], "cannot train"),
         (["distill", "in.jsonl", "-o", "o.jsonl", "--model", "fake:teacher", "--engine", "slotz=3"],
          "did you mean slots"),
+        (["distill", "in.jsonl", "-o", "o.jsonl", "--model", "fake:teacher",
+          "--engine", "http.in_flight=0"], "http.in_flight = 0: write a number from 1 up"),
+        (["distill", "in.jsonl", "-o", "o.jsonl", "--model", "fake:teacher", "--engine", "slots=3",
+          "--engine", "slots.http=3"], "slots was given a value of its own"),
         (["distill", "in.jsonl", "-o", "o.jsonl", "--model", "fake:teacher", "-k", "9" * 25], "k"),
     ],
 )  # fmt: skip
