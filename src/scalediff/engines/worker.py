@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -25,6 +26,10 @@ as many prefills of one, and a slot that waits costs a row of a step."""
 
 _REMEMBERED = 4
 """Prefills that are kept: a generator's prompt is the same for every sample, a problem's for k."""
+
+
+_LINGER_S = 0.005
+"""Seconds in which the next request to score has to come for others to wait for it."""
 
 
 @dataclass
@@ -134,24 +139,49 @@ class Worker:
             job.deliver(EngineError(str(failure)))
 
     def _take(self, decoder: SlotDecoder) -> bool:
-        """Read the inbox, waiting only when idle, and score what there is; False at the end."""
-        idle = not self._waiting and not any(self._active)
+        """Read the inbox, waiting only when idle, and score what there is; False at the end.
+
+        The last batch is not full: it waits for what came while the others were scored.
+        """
+        idle = not self._scorings and not self._waiting and not any(self._active)
         if idle:
             self._note(0)
-        while idle or not self._inbox.empty():
+        if not self._drain(wait=idle) or (idle and not self._linger(decoder)):
+            return False
+        batches = self._score_batches(decoder)
+        scored: set[int] = set()
+        for batch in batches[:-1] or batches:
+            jobs = [self._scorings[place] for place in batch]
+            self._score(decoder, [job for job in jobs if not job.abandoned])
+            scored |= set(batch)
+        self._scorings = [job for n, job in enumerate(self._scorings) if n not in scored]
+        return True
+
+    def _drain(self, *, wait: bool) -> bool:
+        """Read the inbox; False at the end."""
+        while wait or not self._inbox.empty():
             job = self._inbox.get()
-            idle = False
+            wait = False
             if job is None:
                 return False
             if isinstance(job, Scoring):
                 self._scorings.append(job)
             else:
                 self._waiting.append(job)
-        for batch in decoder.batches([job.ids for job in self._scorings], to_score=True):
-            jobs = [self._scorings[place] for place in batch]
-            self._score(decoder, [job for job in jobs if not job.abandoned])
-        self._scorings = []
         return True
+
+    def _linger(self, decoder: SlotDecoder) -> bool:
+        """Wait while more to score comes and fills no batch: the first of a thousand is alone."""
+        while len(self._score_batches(decoder)) == 1:
+            time.sleep(_LINGER_S)
+            if self._inbox.empty():
+                break
+            if not self._drain(wait=False):
+                return False
+        return True
+
+    def _score_batches(self, decoder: SlotDecoder) -> list[list[int]]:
+        return decoder.batches([job.ids for job in self._scorings], to_score=True)
 
     def _score(self, decoder: SlotDecoder, jobs: list[Scoring]) -> None:
         if jobs:
