@@ -121,7 +121,9 @@ def run_command(
     full = recipe = command.recipe()
     if command.pilot is not None:
         recipe = command.recipe(pilot_overrides(full, command.pilot))
-    limits = limits_of(recipe.file.budget, command.budget, command.deadline)
+    limits = limits_of(
+        recipe.file.budget, command.budget, command.deadline, has_prices=bool(recipe.file.prices)
+    )
     ask_if_absurd(recipe, confirm)
     run = _open(command)
     run.update_manifest(order=[*recipe.nodes], aliases=recipe.aliases)

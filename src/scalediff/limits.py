@@ -21,7 +21,7 @@ from scalediff.core.records import Drop, Row
 
 _TOKENS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9}
 _HOURS = {"h": 1.0, "m": 1 / 60, "min": 1 / 60, "d": 24.0}
-_AMOUNT = re.compile(r"([$€£¥]?)\s*([\d_,]*\.?\d+)\s*([A-Za-z]*)")
+_AMOUNT = re.compile(r"([$€£¥]?)\s*((?:\d{1,3}(?:,\d{3})+|[\d_]*)(?:\.\d+)?)\s*([A-Za-z]*)")
 _CURRENCIES = ("USD", "EUR", "GBP", "JPY")
 _GUARD = re.compile(r"\s*(\w+)\s*>\s*(\d*\.?\d+)\s*(%?)\s+after\s+([\d_,]+)\s*")
 
@@ -69,7 +69,7 @@ def read_budget(texts: Sequence[str]) -> Budget:
     found: dict[str, Any] = {}
     for text in texts:
         match = _AMOUNT.fullmatch(str(text).strip())
-        if match is None:
+        if match is None or not match[2].strip("_"):
             raise RecipeError(_no_budget(text))
         sign, number, unit = match.groups()
         amount = float(number.replace("_", "").replace(",", ""))
@@ -79,7 +79,10 @@ def read_budget(texts: Sequence[str]) -> Budget:
         elif unit in ("m", "min") and unit == "min":
             found["hours"] = amount * _HOURS[unit]
         elif unit in _TOKENS or unit in ("tokens", "token"):
-            found["tokens"] = round(amount * _TOKENS.get(unit, 1))
+            tokens = amount * _TOKENS.get(unit, 1)
+            if tokens != round(tokens):
+                raise RecipeError(_no_budget(text))
+            found["tokens"] = round(tokens)
         elif unit in _HOURS:
             found["hours"] = amount * _HOURS[unit]
         else:
@@ -100,7 +103,10 @@ def read_deadline(text: str, now: datetime | None = None) -> float:
     now = now or datetime.now()
     match = re.fullmatch(r"\+\s*(\d*\.?\d+)\s*(min|[mhd])", text.strip())
     if match:
-        return (now + timedelta(hours=float(match[1]) * _HOURS[match[2]])).timestamp()
+        try:
+            return (now + timedelta(hours=float(match[1]) * _HOURS[match[2]])).timestamp()
+        except OverflowError:
+            raise RecipeError(f"--deadline {text!r} is further away than any date") from None
     try:
         hour = datetime.strptime(text.strip(), "%H:%M")
     except ValueError:
@@ -110,7 +116,7 @@ def read_deadline(text: str, now: datetime | None = None) -> float:
             raise RecipeError(
                 f"--deadline {text!r}: write +2h, 18:00 or 2026-12-01 18:00"
             ) from None
-        if at.timestamp() <= now.timestamp():
+        if at.replace(tzinfo=None) <= now or at.timestamp() <= now.timestamp():
             raise RecipeError(f"--deadline {text} has passed; give a later one") from None
         return at.timestamp()
     at = now.replace(hour=hour.hour, minute=hour.minute, second=0, microsecond=0)
@@ -287,10 +293,21 @@ class StepBrake:
         return None if reached is None else Stopped(f"step {self._step}: {reached}; {GO_ON}")
 
 
-def limits_of(in_recipe: Sequence[str], budget: Sequence[str], deadline: str | None) -> Limits:
-    """The limits that options ask for; a budget given there stands for the recipe's."""
+def limits_of(
+    in_recipe: Sequence[str], budget: Sequence[str], deadline: str | None, *, has_prices: bool
+) -> Limits:
+    """The limits that options ask for; a budget given there stands for the recipe's.
+
+    Raises:
+        RecipeError: One is none, or money is to be counted and no prices are known.
+    """
     until = read_deadline(deadline) if deadline else None
-    return Limits(read_budget(budget or in_recipe), until)
+    most = read_budget(budget or in_recipe)
+    if most.cost is not None and not has_prices:
+        raise RecipeError(
+            "a budget in money needs `prices:` in a recipe (scalediff run); give tokens or hours"
+        )
+    return Limits(most, until)
 
 
 GO_ON = (

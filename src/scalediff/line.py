@@ -56,7 +56,7 @@ def run_recipe(
     if dry_run:
         _explain_only(recipe, folder)
         return
-    limits = limits_of(recipe.file.budget, budget, deadline)
+    limits = limits_of(recipe.file.budget, budget, deadline, has_prices=bool(recipe.file.prices))
     run = Run(folder, cache=cache)
     with run.locked():
         _claim(run, recipe)
@@ -95,7 +95,9 @@ def finish_run(
     command = run.manifest.get("command")
     with run.locked():
         console = Console([(name, [name]) for name in recipe.nodes], lines_of(run))
-        limits = limits_of(recipe.file.budget, budget, deadline)
+        limits = limits_of(
+            recipe.file.budget, budget, deadline, has_prices=bool(recipe.file.prices)
+        )
         pipeline = Pipeline(
             recipe, run, console, workers=os.cpu_count() or 1, limits=limits, finish=True
         )

@@ -9,6 +9,7 @@ from scalediff.limits import (
     Guard,
     Limits,
     StepBrake,
+    limits_of,
     quantities_of,
     read_budget,
     read_deadline,
@@ -32,6 +33,9 @@ NOON = datetime(2026, 11, 26, 12, 0)
         (["20 EUR"], Budget(cost=20.0)),
         (["2M", "3h"], Budget(tokens=2_000_000, hours=3.0)),
         (["1_000"], Budget(tokens=1000)),
+        (["1,000,000"], Budget(tokens=1_000_000)),
+        (["0.5k"], Budget(tokens=500)),
+        ([".5h"], Budget(hours=0.5)),
         ([], Budget()),
     ],
 )
@@ -39,7 +43,9 @@ def test_budgets_are_read_as_people_write_them(texts, budget):
     assert read_budget(texts) == budget
 
 
-@pytest.mark.parametrize("text", ["", "much", "-3h", "3 weeks", "h3"])
+@pytest.mark.parametrize(
+    "text", ["", "much", "-3h", "3 weeks", "h3", "1,5h", "0,1k", "2.5", "12,34", "_"]
+)
 def test_what_is_no_budget_is_one_sentence(text):
     with pytest.raises(RecipeError, match="write tokens"):
         read_budget([text])
@@ -53,7 +59,7 @@ def test_deadlines():
     assert at["18:00"] == datetime(2026, 11, 26, 18, 0)
     assert at["11:00"] == datetime(2026, 11, 27, 11, 0)
     assert at["2026-12-01 18:00"] == datetime(2026, 12, 1, 18, 0)
-    for wrong in ("soon", "2026-11-01 10:00", "+h", "25:00"):
+    for wrong in ("soon", "2026-11-01 10:00", "+h", "25:00", "+99999999999999h", "0001-01-01"):
         with pytest.raises(RecipeError):
             read_deadline(wrong, NOON)
 
@@ -115,6 +121,12 @@ def test_money_holds_back_too_and_a_deadline_what_waits_in_the_queue():
     assert full(brake, 0, 0) == 10
     assert full(StepBrake("s", Limits(deadline=1e12), []), 0, 64) == 64
     assert full(StepBrake("s", Limits(), []), 0, 64) == 200
+
+
+def test_money_cannot_be_counted_without_prices():
+    with pytest.raises(RecipeError, match="needs `prices:`"):
+        limits_of((), ["$5"], None, has_prices=False)
+    assert limits_of((), ["$5"], None, has_prices=True).budget == Budget(cost=5.0)
 
 
 def test_limits_say_which_is_reached():

@@ -38,7 +38,12 @@ def api_key(variable: str = "") -> str | None:
             _variables.append(variable)
         return key
     found = (os.environ.get(name, "").strip() for name in _variables[:2])
-    return next((key for key in found if key), None)
+    key = next((key for key in found if key), "")
+    if key and not key.isprintable():
+        raise PrerequisiteError(
+            f"the API key ({' or '.join(_variables[:2])}) has more than one line; export one key"
+        )
+    return key or None
 
 
 def mask(text: str) -> str:

@@ -8,6 +8,13 @@ from pydantic import Field, field_validator
 
 from scalediff.core.stage import OPERATION, Config
 
+_OWN_FIELDS = {
+    "model", "messages", "prompt", "seed", "n", "stream", "stop", "max_tokens",
+    "max_completion_tokens", "temperature", "top_p", "top_k", "min_p", "presence_penalty",
+    "frequency_penalty", "repetition_penalty",
+}  # fmt: skip
+"""Fields that a step's settings decide."""
+
 
 class HttpConfig(Config):
     """How OpenAI-compatible servers are spoken to."""
@@ -40,6 +47,17 @@ class HttpConfig(Config):
     """Fields that the server refuses and that are left out (``top_k``, ``min_p``, ``seed``)."""
     extra_body: Annotated[dict[str, Any], OPERATION] = {}
     """Fields added to every request as they are."""
+
+    @field_validator("extra_body")
+    @classmethod
+    def _asks_the_same(cls, value: dict[str, Any]) -> dict[str, Any]:
+        taken = sorted(_OWN_FIELDS & value.keys())
+        if taken:
+            raise ValueError(
+                f"{', '.join(taken)} would change what is asked without the step knowing; set it "
+                "in the step's settings"
+            )
+        return value
 
     @field_validator("in_flight", mode="before")
     @classmethod

@@ -322,6 +322,19 @@ def test_a_key_that_is_not_taken_is_told_from_none(monkeypatch):
     asyncio.run(opened("does not take the API key that was sent"))
 
 
+def test_what_a_step_decides_is_not_changed_behind_its_back():
+    with pytest.raises(ValueError, match="max_tokens, temperature would change what is asked"):
+        EngineConfig(http={"extra_body": {"temperature": 0, "max_tokens": 1, "user": "me"}})
+    assert EngineConfig(http={"extra_body": {"user": "me"}}).http.extra_body == {"user": "me"}
+
+
+def test_a_key_of_two_lines_is_one_sentence(monkeypatch):
+    monkeypatch.setenv("SCALEDIFF_API_KEY", "sk-one\nsk-two")
+    with pytest.raises(PrerequisiteError, match="more than one line") as error:
+        asyncio.run(open_engine(resolve("http://127.0.0.1:9/v1#m"), EngineConfig()))
+    assert "sk-" not in str(error.value)
+
+
 @pytest.mark.parametrize("wrong", [0, -3, "all"])
 def test_requests_in_flight_are_some(wrong):
     with pytest.raises(ValueError, match="in_flight"):
