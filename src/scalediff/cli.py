@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from scalediff import __version__
-from scalediff.core.errors import RecipeError, ScalediffError
+from scalediff.core.errors import INTERRUPTED, RecipeError, ScalediffError
 
 app = typer.Typer(
     name="scalediff",
@@ -442,7 +442,6 @@ def confirm(yes: bool) -> Any:
     return ask
 
 
-_INTERRUPTED = "stopped in good order; run the same command again to go on"
 _TYPER_INTERRUPTED = 130
 """What typer makes of an interrupt that no pipeline met."""
 
@@ -467,14 +466,14 @@ def main() -> None:
     except failure as error:
         _fail(error.format_message(), 2)  # type: ignore[attr-defined]
     except KeyboardInterrupt:
-        _fail(_INTERRUPTED, 75)
+        _fail(INTERRUPTED, 75)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
         _fail(*_of_the_system(error))
     if status == _TYPER_INTERRUPTED:
-        _fail(_INTERRUPTED, 75)
+        _fail(INTERRUPTED, 75)
     sys.exit(status if isinstance(status, int) else 0)
 
 

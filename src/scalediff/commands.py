@@ -23,7 +23,6 @@ from scalediff.forecast import ask_if_absurd, forecast, pilot_overrides
 from scalediff.io.exports import write_jsonl
 from scalediff.io.files import read_jsonl_plain
 from scalediff.io.run import Run, read_json
-from scalediff.limits import limits_of
 from scalediff.pipeline import Pipeline
 from scalediff.recipe import Recipe, build
 from scalediff.report.lines import lines_of
@@ -121,9 +120,7 @@ def run_command(
     full = recipe = command.recipe()
     if command.pilot is not None:
         recipe = command.recipe(pilot_overrides(full, command.pilot))
-    limits = limits_of(
-        recipe.file.budget, command.budget, command.deadline, has_prices=bool(recipe.file.prices)
-    )
+    limits = recipe.limits(command.budget, command.deadline)
     ask_if_absurd(recipe, confirm)
     run = _open(command)
     run.update_manifest(order=[*recipe.nodes], aliases=recipe.aliases)

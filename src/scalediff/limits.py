@@ -76,7 +76,7 @@ def read_budget(texts: Sequence[str]) -> Budget:
         unit = unit.lower()
         if sign or unit.upper() in _CURRENCIES:
             found["cost"] = amount
-        elif unit in ("m", "min") and unit == "min":
+        elif unit == "min":
             found["hours"] = amount * _HOURS[unit]
         elif unit in _TOKENS or unit in ("tokens", "token"):
             tokens = amount * _TOKENS.get(unit, 1)
@@ -116,9 +116,13 @@ def read_deadline(text: str, now: datetime | None = None) -> float:
             raise RecipeError(
                 f"--deadline {text!r}: write +2h, 18:00 or 2026-12-01 18:00"
             ) from None
-        if at.replace(tzinfo=None) <= now or at.timestamp() <= now.timestamp():
+        try:
+            seconds = at.timestamp()
+        except (OverflowError, ValueError):  # before the first date that the system knows
+            seconds = 0.0
+        if seconds <= now.timestamp():
             raise RecipeError(f"--deadline {text} has passed; give a later one") from None
-        return at.timestamp()
+        return seconds
     at = now.replace(hour=hour.hour, minute=hour.minute, second=0, microsecond=0)
     return (at if at > now else at + timedelta(days=1)).timestamp()
 
@@ -293,16 +297,14 @@ class StepBrake:
         return None if reached is None else Stopped(f"step {self._step}: {reached}; {GO_ON}")
 
 
-def limits_of(
-    in_recipe: Sequence[str], budget: Sequence[str], deadline: str | None, *, has_prices: bool
-) -> Limits:
-    """The limits that options ask for; a budget given there stands for the recipe's.
+def limits_of(budget: Sequence[str], deadline: str | None, *, has_prices: bool) -> Limits:
+    """The limits of a run as people write them.
 
     Raises:
         RecipeError: One is none, or money is to be counted and no prices are known.
     """
     until = read_deadline(deadline) if deadline else None
-    most = read_budget(budget or in_recipe)
+    most = read_budget(budget)
     if most.cost is not None and not has_prices:
         raise RecipeError(
             "a budget in money needs `prices:` in a recipe (scalediff run); give tokens or hours"

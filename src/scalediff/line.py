@@ -20,7 +20,7 @@ from scalediff.core.secrets import mask
 from scalediff.domains import open_domain
 from scalediff.forecast import ask_if_absurd, forecast, pilot_overrides
 from scalediff.io.run import Run, write_json
-from scalediff.limits import Limits, limits_of
+from scalediff.limits import Limits
 from scalediff.pipeline import Pipeline
 from scalediff.planning import Plan, Planner
 from scalediff.recipe import Recipe, find_recipe, load, load_resolved
@@ -56,7 +56,7 @@ def run_recipe(
     if dry_run:
         _explain_only(recipe, folder)
         return
-    limits = limits_of(recipe.file.budget, budget, deadline, has_prices=bool(recipe.file.prices))
+    limits = recipe.limits(budget, deadline)
     run = Run(folder, cache=cache)
     with run.locked():
         _claim(run, recipe)
@@ -95,9 +95,7 @@ def finish_run(
     command = run.manifest.get("command")
     with run.locked():
         console = Console([(name, [name]) for name in recipe.nodes], lines_of(run))
-        limits = limits_of(
-            recipe.file.budget, budget, deadline, has_prices=bool(recipe.file.prices)
-        )
+        limits = recipe.limits(budget, deadline)
         pipeline = Pipeline(
             recipe, run, console, workers=os.cpu_count() or 1, limits=limits, finish=True
         )

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from scalediff.beside import Beside
 from scalediff.core.domain import Domain
 from scalediff.core.engine import Engine
-from scalediff.core.errors import RunStateError, Stopped
+from scalediff.core.errors import INTERRUPTED, RunStateError, Stopped
 from scalediff.core.keys import digest
 from scalediff.core.records import Row
 from scalediff.core.stage import EXTENT, AsyncStage, Context, RowStage, SetStage
@@ -23,7 +23,7 @@ from scalediff.engines import EngineConfig
 from scalediff.engines.recording import RecordingEngine
 from scalediff.io.run import Run, StepFolder, StepTable
 from scalediff.keeper import Keeper
-from scalediff.limits import GO_ON, Limits, StepBrake, read_budget
+from scalediff.limits import GO_ON, Limits, StepBrake
 from scalediff.planning import Plan, Planner
 from scalediff.recipe import Node, Recipe
 from scalediff.runner import Result, run_async_stage, run_row_stage, run_set_stage, timed
@@ -82,7 +82,7 @@ class Pipeline:
         self._planner = Planner(recipe, run, self._domain, finishing=finish)
         self._finish_early = finish
         self._spending = Spending(run, recipe)
-        self._limits = limits or Limits(read_budget(recipe.file.budget))
+        self._limits = limits or recipe.limits()
         self._limits.spent = self._spending.totals
         self._children = Children()
         self._keeper = Keeper(EngineConfig(**recipe.file.engine), run.path / "servers")
@@ -115,7 +115,7 @@ class Pipeline:
             with Beside[Plan, Seal](self.recipe.file.side_by_side, self._children.stop) as beside:
                 return self._run_all(beside)
         except KeyboardInterrupt:
-            raise Stopped("stopped in good order; run the same command again to go on") from None
+            raise Stopped(INTERRUPTED) from None
         finally:
             self.run.event("stop")
             try:

@@ -21,7 +21,7 @@ from scalediff.core.errors import RecipeError
 from scalediff.core.stage import Config, Stage
 from scalediff.engines import EngineConfig
 from scalediff.engines.urls import join_urls
-from scalediff.limits import DEFAULT_GUARDS, Guard, read_budget, read_guard
+from scalediff.limits import DEFAULT_GUARDS, Guard, Limits, limits_of, read_guard
 from scalediff.presets import LINE, PLANS, Step, Steps, keep_out_evaluated, straight_line
 from scalediff.stages import STAGES, stage_class
 
@@ -171,6 +171,15 @@ class Recipe:
         roles = [role for role, model in self.file.models.items() if model == node.model]
         names = [*roles, str(node.model)]
         return next((self.file.prices[n] for n in names if n in self.file.prices), None)
+
+    def limits(self, budget: Sequence[str] = (), deadline: str | None = None) -> Limits:
+        """What a run may cost; a budget given here stands for the recipe's.
+
+        Raises:
+            RecipeError: One is none, or money is to be counted and no prices are known.
+        """
+        prices = bool(self.file.prices)
+        return limits_of(budget or self.file.budget, deadline, has_prices=prices)
 
     def guards(self, node: Node) -> list[Guard]:
         """What ends a step that pays for nothing."""
@@ -399,8 +408,7 @@ def _check_money(recipe: Recipe) -> None:
                 f"prices.{name}: no step asks a model or role of this name"
                 f"{_nearest(name, [*models])}"
             )
-    if read_budget(file.budget).cost is not None and not file.prices:
-        raise RecipeError("a budget in money needs `prices:` in the recipe")
+    recipe.limits()
 
 
 def _node(name: str, step: Step, file: RecipeFile, flat: Steps, aliases: dict[str, str]) -> Node:

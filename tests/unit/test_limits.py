@@ -1,4 +1,4 @@
-from datetime import datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
@@ -64,6 +64,11 @@ def test_deadlines():
             read_deadline(wrong, NOON)
 
 
+def test_a_deadline_elsewhere_is_read_in_its_own_time_zone():
+    later = (NOON.astimezone(UTC) + timedelta(hours=1)).astimezone(timezone(-timedelta(hours=9)))
+    assert read_deadline(later.isoformat(), NOON) == later.timestamp()
+
+
 def test_guards_are_read_and_known():
     assert read_guard(" truncated>40% after 1_000 ") == Guard(
         "truncated>40% after 1_000", "truncated", 0.4, 1000
@@ -125,8 +130,8 @@ def test_money_holds_back_too_and_a_deadline_what_waits_in_the_queue():
 
 def test_money_cannot_be_counted_without_prices():
     with pytest.raises(RecipeError, match="needs `prices:`"):
-        limits_of((), ["$5"], None, has_prices=False)
-    assert limits_of((), ["$5"], None, has_prices=True).budget == Budget(cost=5.0)
+        limits_of(["$5"], None, has_prices=False)
+    assert limits_of(["$5"], None, has_prices=True).budget == Budget(cost=5.0)
 
 
 def test_limits_say_which_is_reached():

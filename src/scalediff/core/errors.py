@@ -66,3 +66,7 @@ class Stopped(ScalediffError):
     """Stopped in good order (Ctrl-C, SIGTERM, budget): the same command goes on. Exit status 75."""
 
     exit_status = 75
+
+
+INTERRUPTED = "stopped in good order; run the same command again to go on"
+"""What an interrupt is answered with, wherever it is met."""

@@ -36,13 +36,12 @@ def api_key(variable: str = "") -> str | None:
             )
         if variable not in _variables:
             _variables.append(variable)
-        return key
-    found = (os.environ.get(name, "").strip() for name in _variables[:2])
-    key = next((key for key in found if key), "")
+    else:
+        found = (os.environ.get(name, "").strip() for name in _variables[:2])
+        key = next((key for key in found if key), "")
     if key and not key.isprintable():
-        raise PrerequisiteError(
-            f"the API key ({' or '.join(_variables[:2])}) has more than one line; export one key"
-        )
+        names = variable or " or ".join(_variables[:2])
+        raise PrerequisiteError(f"the API key ({names}) has more than one line; export one key")
     return key or None
 
 

@@ -3,7 +3,7 @@
 The same row has to give the same bits whatever stands in the other rows, or a sample would hang on
 what else is in flight. Matrix libraries choose their order of summation by the shapes, so the
 shapes that a row meets have to hang on the row alone, or change nothing. Which ones change nothing
-differs with processor, library and precision: it is tried when the decoder is made (``exact``).
+differs with processor, library and precision: it is tried when the decoder is made (``probing``).
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class SlotDecoder:
         self, prompts: Sequence[Sequence[int]], *, to_score: bool = False
     ) -> list[list[int]]:
         """Which prompts to prefill together, or which rows to score, by their index."""
-        passes = self.shapes.score_passes if to_score else self.shapes.passes
+        passes = self.shapes.passes_for(to_score=to_score)
         order = sorted(range(len(prompts)), key=lambda row: len(prompts[row]))
         batches: list[list[int]] = []
         tokens, length = 0, -1
@@ -198,7 +198,7 @@ class SlotDecoder:
             more = padded_rows(padded_length(len(prompts[0]))) - len(prompts)
             prompts = [*prompts, *[prompts[-1]] * more]
             wanted = [*wanted, *[[]] * more]
-        passes = self.shapes.score_passes if to_score else self.shapes.passes
+        passes = self.shapes.passes_for(to_score=to_score)
         return self._forward.read(prompts, wanted, head, not to_score, passes)
 
     def _logits(self, hidden: torch.Tensor) -> torch.Tensor:

@@ -55,6 +55,10 @@ class Shapes:
         """The smallest row count that holds the slots used."""
         return self.rows[bisect.bisect_left(self.rows, used)]
 
+    def passes_for(self, *, to_score: bool) -> tuple[int, ...]:
+        """Tokens that a packed pass may have."""
+        return self.score_passes if to_score else self.passes
+
     def length_for(self, reach: int) -> int:
         """The smallest length of attention that reaches this many positions."""
         place = bisect.bisect_left(self.lengths, reach)

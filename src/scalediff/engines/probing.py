@@ -10,7 +10,7 @@ from scalediff.engines.attention import attend_lean
 from scalediff.engines.exact import Shapes, attention_lengths, sizes_alike
 from scalediff.engines.lean import LeanForward
 from scalediff.engines.plain import PADDED_ROWS, PlainForward
-from scalediff.engines.slots import SlotCache
+from scalediff.engines.slots import KeysValues, SlotCache
 
 if TYPE_CHECKING:
     import torch
@@ -75,7 +75,7 @@ def find_shapes(model: Any, forward: Forward, cache: SlotCache, num_slots: int) 
         passes=passes,
         score_passes=score_passes,
         logits=_logit_rows(forward, hidden),
-        any_prefill=not is_lean and _is_any_prefill(forward, ids),
+        any_prefill=not is_lean and _is_any_prefill(forward, ids, layers, hidden),
         any_slot=any_slot,
     )
 
@@ -130,11 +130,12 @@ def _logit_rows(forward: Forward, hidden: torch.Tensor) -> tuple[int, ...]:
     return sizes_alike(_LOGIT_ROWS, rows_at, _ALWAYS_LOGITS // 2) or (_ALWAYS_LOGITS,)
 
 
-def _is_any_prefill(forward: Forward, ids: list[list[int]]) -> bool:
-    """Whether a padded pass of fewer rows gives each the bits of a full one."""
+def _is_any_prefill(
+    forward: Forward, ids: list[list[int]], layers: list[KeysValues], hidden: torch.Tensor
+) -> bool:
+    """Whether a padded pass of fewer rows gives each the bits of the full one."""
     import torch
 
-    layers, hidden = forward.read(ids, _last(ids))
     for rows in (slice(0, 1), slice(5, 8)):
         fewer, their_hidden = forward.read(ids[rows], _last(ids[rows]))
         if not torch.equal(hidden[rows], their_hidden):

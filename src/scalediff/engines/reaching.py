@@ -99,9 +99,8 @@ async def reach(endpoint: Endpoint, served: str) -> int | None:
     if status == 0:
         return None
     if status in (401, 403):
-        wants = "does not take the API key that was sent"
-        if not endpoint.sends_key:
-            wants = "wants an API key"
+        refused = "does not take the API key that was sent"
+        wants = refused if endpoint.sends_key else "wants an API key"
         raise PrerequisiteError(
             f"{endpoint.shown} {wants} (status {status}); export SCALEDIFF_API_KEY=KEY"
         )

@@ -328,10 +328,12 @@ def test_what_a_step_decides_is_not_changed_behind_its_back():
     assert EngineConfig(http={"extra_body": {"user": "me"}}).http.extra_body == {"user": "me"}
 
 
-def test_a_key_of_two_lines_is_one_sentence(monkeypatch):
-    monkeypatch.setenv("SCALEDIFF_API_KEY", "sk-one\nsk-two")
+@pytest.mark.parametrize("named", ["", "KEY_OF_TWO_LINES"])
+def test_a_key_of_two_lines_is_one_sentence(monkeypatch, named):
+    monkeypatch.setenv(named or "SCALEDIFF_API_KEY", "sk-one\nsk-two")
+    config = EngineConfig(http={"api_key_env": named})
     with pytest.raises(PrerequisiteError, match="more than one line") as error:
-        asyncio.run(open_engine(resolve("http://127.0.0.1:9/v1#m"), EngineConfig()))
+        asyncio.run(open_engine(resolve("http://127.0.0.1:9/v1#m"), config))
     assert "sk-" not in str(error.value)
 
 
