@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from scalediff.domains.math.answers import answer_of, grade, grade_many
+    from scalediff.domains.math.grading.answers import answer_of, grade, grade_many
 
 __version__ = "0.1.0"
 
@@ -15,7 +15,7 @@ __all__ = ["__version__", "answer_of", "grade", "grade_many"]
 def __getattr__(name: str) -> Any:
     """The grader, imported when it is asked for: ``scalediff --help`` needs none of it."""
     if name in ("answer_of", "grade", "grade_many"):
-        from scalediff.domains.math import answers
+        from scalediff.domains.math.grading import answers
 
         return getattr(answers, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,8 +8,8 @@ from typing import Any
 from scalediff.core.errors import RecipeError
 from scalediff.core.records import Drop, Row, Verdict
 from scalediff.domains.math import benchmarks, checks, prompts
-from scalediff.domains.math.extract import EXTRACT_VERSION, extract, gold_answer
-from scalediff.domains.math.grader import GRADER_VERSION, Grader, grade_at_once
+from scalediff.domains.math.grading.extract import EXTRACT_VERSION, extract, gold_answer
+from scalediff.domains.math.grading.grader import GRADER_VERSION, Grader, grade_at_once
 
 
 class MathDomain:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from scalediff.domains.math.arithmetic import value
+from scalediff.domains.math.grading.arithmetic import value
 
 _MATHS = re.compile(r"\$\$?([^$]+)\$\$?|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
 _ASKED = re.compile(

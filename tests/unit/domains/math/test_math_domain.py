@@ -194,7 +194,7 @@ def test_real_solutions_match_their_gold_without_a_process():
 
 @needs_data
 def test_the_answer_of_another_problem_is_hardly_ever_right():
-    from scalediff.domains.math.compare import compare
+    from scalediff.domains.math.grading.compare import compare
 
     golds = [str(row["answer"]) for row in rows("benchmarks/math500")]
     pairs = [(a, b) for a, b in pairwise(golds) if a.strip() != b.strip()]

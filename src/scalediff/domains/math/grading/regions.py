@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from scalediff.domains.math.arithmetic import value
-from scalediff.domains.math.latex import split_top
+from scalediff.domains.math.grading.arithmetic import value
+from scalediff.domains.math.grading.latex import split_top
 
 BELOW, ABOVE = r"-\infty", r"\infty"
 

@@ -15,10 +15,10 @@ from contextlib import suppress
 from typing import Any
 
 from scalediff.core.records import Verdict
-from scalediff.domains.math.compare import compare
-from scalediff.domains.math.forms import Form
-from scalediff.domains.math.numeric import by_values
-from scalediff.domains.math.values import compare_values, is_rounding
+from scalediff.domains.math.grading.compare import compare
+from scalediff.domains.math.grading.forms import Form
+from scalediff.domains.math.grading.numeric import by_values
+from scalediff.domains.math.grading.values import compare_values, is_rounding
 
 _COMMANDS = frozenset(
     [

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from scalediff import grade_many
-from scalediff.domains.math.answers import answer_of
-from scalediff.domains.math.grader import Grader
+from scalediff.domains.math.grading.answers import answer_of
+from scalediff.domains.math.grading.grader import Grader
 
-GOLDEN = Path(__file__).parents[3] / "golden"
+GOLDEN = Path(__file__).parents[4] / "golden"
 PAIRS = ("plain", "symbolic", "heldout")
 MOST_UNDECIDED = {"plain": 0.06, "symbolic": 0.14, "heldout": 0.03}
 """Of the pairs with a truth; the symbolic set is hostile on purpose."""

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
-from scalediff.domains.math.arithmetic import value
-from scalediff.domains.math.latex import plain, split_top, tidy
-from scalediff.domains.math.notations import Notation, read_notation
-from scalediff.domains.math.regions import Region, named_region
-from scalediff.domains.math.units import SPELLINGS, canonical
-from scalediff.domains.math.words import announced, choice, number_word, unwrapped, words
+from scalediff.domains.math.grading.arithmetic import value
+from scalediff.domains.math.grading.latex import plain, split_top, tidy
+from scalediff.domains.math.grading.notations import Notation, read_notation
+from scalediff.domains.math.grading.regions import Region, named_region
+from scalediff.domains.math.grading.units import SPELLINGS, canonical
+from scalediff.domains.math.grading.words import announced, choice, number_word, unwrapped, words
 
 Kind = Literal["scalar", "tuple", "closed", "mixed", "set", "list", "matrix", "region", "notation"]
 """``tuple`` is ``(a, b)``, ``closed`` is ``[a, b]``, ``mixed`` is ``[a, b)`` or ``(a, b]``,

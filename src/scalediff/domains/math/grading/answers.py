@@ -19,8 +19,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from scalediff.core.records import Verdict
-from scalediff.domains.math.extract import extract, gold_answer
-from scalediff.domains.math.grader import Grader, grade_at_once
+from scalediff.domains.math.grading.extract import extract, gold_answer
+from scalediff.domains.math.grading.grader import Grader, grade_at_once
 
 NO_ANSWER = Verdict("wrong", "no_answer", "the response gives no answer")
 

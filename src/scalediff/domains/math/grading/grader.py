@@ -19,8 +19,8 @@ from typing import Any
 
 from scalediff.core.errors import PrerequisiteError
 from scalediff.core.records import Verdict
-from scalediff.domains.math.compare import compare
-from scalediff.domains.math.opinion import judge, start_worker
+from scalediff.domains.math.grading.compare import compare
+from scalediff.domains.math.grading.opinion import judge, start_worker
 
 GRADER_VERSION = "4"
 """Raised whenever the same pair may get another verdict; part of the domain's version."""

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from scalediff.core.records import Verdict
-from scalediff.domains.math.arithmetic import value
-from scalediff.domains.math.expression import read_expression
-from scalediff.domains.math.words import unwrapped
+from scalediff.domains.math.grading.arithmetic import value
+from scalediff.domains.math.grading.expression import read_expression
+from scalediff.domains.math.grading.words import unwrapped
 
 _CLOCK = re.compile(
     r"(\d{1,2})(?:\s*:\s*(\d{2}))?(?:\s*:\s*(\d{2}))?\s*(?:([AaPp])\s*\.?\s*[Mm]\s*\.?)?"

@@ -11,7 +11,7 @@ import random
 from fractions import Fraction
 from typing import Any, Literal
 
-from scalediff.domains.math.scalars import rounds_to
+from scalediff.domains.math.grading.scalars import rounds_to
 
 Finding = Literal["equal", "different", "mixed", "renamed", "too_large", "unknown"]
 """``mixed``: equal for positive or for whole numbers only; ``renamed``: equal when

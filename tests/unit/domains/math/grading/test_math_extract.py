@@ -1,6 +1,6 @@
 import pytest
 
-from scalediff.domains.math.extract import extract, gold_answer
+from scalediff.domains.math.grading.extract import extract, gold_answer
 
 CASES = [
     # boxes

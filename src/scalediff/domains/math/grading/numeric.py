@@ -13,8 +13,8 @@ import re
 from typing import Any
 
 from scalediff.core.records import Verdict
-from scalediff.domains.math.arithmetic import value
-from scalediff.domains.math.evaluate import (
+from scalediff.domains.math.grading.arithmetic import value
+from scalediff.domains.math.grading.evaluate import (
     Point,
     close,
     compare_trees,
@@ -23,8 +23,8 @@ from scalediff.domains.math.evaluate import (
     points_for,
     value_at,
 )
-from scalediff.domains.math.expression import Tree, letters, read_expression
-from scalediff.domains.math.forms import Form
+from scalediff.domains.math.grading.expression import Tree, letters, read_expression
+from scalediff.domains.math.grading.forms import Form
 
 _DECIMAL = re.compile(r"[-+]?\d*\.(\d+)")
 _OTHER_RELATION = re.compile(r"[<>]|\\(?:le|ge|lt|gt|ne|in|equiv)(?![A-Za-z])")

@@ -5,8 +5,8 @@ import time
 import pytest
 
 from scalediff import answer_of
-from scalediff.domains.math.compare import compare
-from scalediff.domains.math.grader import grade_at_once
+from scalediff.domains.math.grading.compare import compare
+from scalediff.domains.math.grading.grader import grade_at_once
 
 NOT_RIGHT = r"""
 (2+\sqrt3)^{50}+(2-\sqrt3)^{50} | (2+\sqrt3)^{50}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from scalediff.domains.math.latex import closing
+from scalediff.domains.math.grading.latex import closing
 
 EXTRACT_VERSION = "4"
 """Raised whenever a response may give another answer; part of the domain's version."""

@@ -13,21 +13,21 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from scalediff.core.records import Verdict
-from scalediff.domains.math.arithmetic import value
-from scalediff.domains.math.expression import read_expression
-from scalediff.domains.math.forms import Form, plus_minus, read
-from scalediff.domains.math.latex import plain
-from scalediff.domains.math.notations import (
+from scalediff.domains.math.grading.arithmetic import value
+from scalediff.domains.math.grading.expression import read_expression
+from scalediff.domains.math.grading.forms import Form, plus_minus, read
+from scalediff.domains.math.grading.latex import plain
+from scalediff.domains.math.grading.notations import (
     Ratio,
     compare_notations,
     compare_with_number,
     read_ratio,
 )
-from scalediff.domains.math.numeric import by_values
-from scalediff.domains.math.regions import ABOVE, BELOW, Interval, Region, read_interval
-from scalediff.domains.math.scalars import Leaf, compare_numbers, compare_scalars
-from scalediff.domains.math.verdicts import all_of, any_of
-from scalediff.domains.math.words import (
+from scalediff.domains.math.grading.numeric import by_values
+from scalediff.domains.math.grading.regions import ABOVE, BELOW, Interval, Region, read_interval
+from scalediff.domains.math.grading.scalars import Leaf, compare_numbers, compare_scalars
+from scalediff.domains.math.grading.verdicts import all_of, any_of
+from scalediff.domains.math.grading.words import (
     choice,
     compare_words,
     number_word,

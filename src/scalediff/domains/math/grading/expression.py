@@ -11,7 +11,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from scalediff.domains.math.reader import NotUnderstood, TokenReader
+from scalediff.domains.math.grading.reader import NotUnderstood, TokenReader
 
 Tree = tuple[Any, ...]
 """``("number", "1.5")``, ``("letter", "x_1")``, ``("constant", "pi")``, else an operation and its

@@ -11,13 +11,13 @@ from dataclasses import replace
 from fractions import Fraction
 
 from scalediff.core.records import Verdict
-from scalediff.domains.math.arithmetic import is_large, value
-from scalediff.domains.math.expression import read_expression
-from scalediff.domains.math.forms import Form
-from scalediff.domains.math.latex import plain
-from scalediff.domains.math.units import SPELLINGS, convert
-from scalediff.domains.math.verdicts import any_of
-from scalediff.domains.math.words import (
+from scalediff.domains.math.grading.arithmetic import is_large, value
+from scalediff.domains.math.grading.expression import read_expression
+from scalediff.domains.math.grading.forms import Form
+from scalediff.domains.math.grading.latex import plain
+from scalediff.domains.math.grading.units import SPELLINGS, convert
+from scalediff.domains.math.grading.verdicts import any_of
+from scalediff.domains.math.grading.words import (
     choice,
     compare_words,
     number_word,

@@ -11,7 +11,7 @@ import re
 from fractions import Fraction
 from functools import lru_cache
 
-from scalediff.domains.math.reader import NotUnderstood, TokenReader
+from scalediff.domains.math.grading.reader import NotUnderstood, TokenReader
 
 MAX_BITS = 60_000
 """Longest numerator or denominator that is worked out (2006! has 19,000 bits)."""

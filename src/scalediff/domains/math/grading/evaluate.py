@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
-from scalediff.domains.math.expression import Tree, letters
+from scalediff.domains.math.grading.expression import Tree, letters
 
 Finding = Literal["equal", "different", "mixed", "renamed", "unknown"]
 """``mixed``: equal for positive or for whole numbers only; ``renamed``: equal when a variable is
@@ -208,7 +208,7 @@ def compare_trees(x: Tree, y: Tree) -> Finding:
     r"""What the values of two expressions say of their equality.
 
     Example:
-        >>> from scalediff.domains.math.expression import read_expression as read
+        >>> from scalediff.domains.math.grading.expression import read_expression as read
         >>> compare_trees(read(r"\frac{2}{\sqrt{2}}"), read(r"\sqrt{2}"))
         'equal'
         >>> compare_trees(read("10^{-20}"), read("10^{-30}"))

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scalediff.core.errors import PrerequisiteError
-from scalediff.domains.math.compare import compare
-from scalediff.domains.math.grader import MAX_CHARACTERS, Grader
+from scalediff.domains.math.grading.compare import compare
+from scalediff.domains.math.grading.grader import MAX_CHARACTERS, Grader
 
 EXACT = [
     # integers, decimals, fractions
@@ -222,7 +222,7 @@ def test_arithmetic_starts_no_process_and_a_grader_serves_several_event_loops():
 def test_processes_that_do_not_start_are_an_error_and_never_a_verdict(monkeypatch):
     from pebble import ProcessPool
 
-    monkeypatch.setattr("scalediff.domains.math.grader.start_worker", os._exit)
+    monkeypatch.setattr("scalediff.domains.math.grading.grader.start_worker", os._exit)
     started = []
     monkeypatch.setattr(
         "pebble.ProcessPool", lambda *a, **k: started.append(1) or ProcessPool(*a, **k)
