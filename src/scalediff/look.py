@@ -142,8 +142,7 @@ def look(
         for found in _scan(path, reader):
             counter.add(found)
     reader.check()
-    counter.look.reading.left_out = reader.where.left_out
-    counter.look.reading.where = where
+    counter.look.reading.close(reader.where)
     return counter.finish(count_tokens)
 
 

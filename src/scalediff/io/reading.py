@@ -10,6 +10,7 @@ from typing import Any
 from scalediff.core.records import Row
 from scalediff.io.columns import lookup
 from scalediff.io.gold import Gold
+from scalediff.io.wanted import Where
 
 FILE = "reading.json"
 """What a step that reads files leaves beside its rows."""
@@ -25,8 +26,9 @@ class Reading:
 
     Attributes:
         rows: Rows taken.
-        left_out: Rows that ``where`` left out.
-        where: Its conditions.
+        where: Conditions of the rows that are wanted.
+        left_out: Rows that are not.
+        wanted: Rows that are, those among them that could not be read or were not chosen as well.
         gold: Place → rows whose gold was read there.
         placeholders: Text → rows that had it in place of an answer.
         unread: What stood there instead of an answer → rows.
@@ -39,8 +41,9 @@ class Reading:
     """
 
     rows: int = 0
-    left_out: int = 0
     where: Sequence[str] = ()
+    left_out: int = 0
+    wanted: int = 0
     gold: Counter[str] = field(default_factory=Counter)
     placeholders: Counter[str] = field(default_factory=Counter)
     unread: Counter[str] = field(default_factory=Counter)
@@ -83,10 +86,15 @@ class Reading:
                 tick(self.categories, texts[0][:_SHOWN])
                 break
 
+    def close(self, where: Where) -> None:
+        """Note, once all was read, what was not wanted."""
+        self.where = where.conditions
+        self.left_out, self.wanted = where.left_out, where.kept
+
     def lines(self) -> Iterator[str]:
         """What there is to say, each line with the name of what it is about before a colon."""
         if self.left_out:
-            total = self.rows + self.left_out
+            total = self.wanted + self.left_out
             conditions = " ".join(f"--where {condition}" for condition in self.where)
             yield f"left out: {self.left_out:,} of {total:,} rows by {conditions}"
         if self.rows:

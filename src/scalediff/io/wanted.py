@@ -61,7 +61,7 @@ class Where:
         conditions: ``COLUMN=VALUE`` each, the column as for ``lookup``.
 
     Attributes:
-        left_out: Rows that were not wanted.
+        kept, left_out: Rows that were wanted, and that were not.
 
     Raises:
         InputError: A condition is not of that form.
@@ -70,7 +70,7 @@ class Where:
     def __init__(self, conditions: Sequence[str] = ()) -> None:
         self.conditions = tuple(conditions)
         self.left_out = 0
-        self._kept = 0
+        self.kept = 0
         self._wanted: dict[str, set[str]] = {}
         for text in conditions:
             column, value = parted(text)
@@ -83,14 +83,14 @@ class Where:
         """Whether a row is wanted; those that are not are counted."""
         wanted = True
         for name, values in self._wanted.items():
-            has = [text for _, v in self._columns[name].values(row) for text in _texts(v)]
+            has = {text for _, v in self._columns[name].values(row) for text in _texts(v)}
             if values.intersection(has):
                 self._matched.add(name)
                 continue
             wanted = False
             others = self._others[name]
             others.update(t for t in has if t in others or len(others) < _MOST_VALUES)
-        self._kept += wanted
+        self.kept += wanted
         self.left_out += not wanted
         return wanted
 
@@ -100,7 +100,7 @@ class Where:
         Raises:
             InputError: Of all rows that were read, none.
         """
-        if self._kept or not self.left_out:
+        if self.kept or not self.left_out:
             return
         for name, others in self._others.items():
             self._columns[name].check()
@@ -140,8 +140,8 @@ def _texts(value: Any) -> list[str]:
         return [text for inner in value if not isinstance(inner, list) for text in _texts(inner)]
     if isinstance(value, dict):
         return []
-    if isinstance(value, bool) or value is None:
-        return [{True: "true", False: "false"}.get(value, "null")]
+    if value is None or isinstance(value, bool):
+        return ["null" if value is None else str(value).lower()]
     if isinstance(value, float) and value.is_integer():
         return [str(int(value))]
     return [str(value).strip()]

@@ -107,7 +107,7 @@ class Sources(SetStage):
         identity = Identity()
         config = self.config
         reader = self._reader(ctx)
-        reading = Reading(where=config.where)
+        reading = Reading()
         done = 0
         lacking: list[str] = []
         with open_jsonl(ctx.folder / "rejected.jsonl", overwrite=True) as write:
@@ -127,7 +127,7 @@ class Sources(SetStage):
         reader.check()
         if not done and lacking:
             raise InputError(f"no row is usable; the first that is not: {lacking[0]}")
-        reading.left_out = reader.where.left_out
+        reading.close(reader.where)
         write_json(ctx.folder / FILE, reading.values())
         ctx.progress(done, done)
 
