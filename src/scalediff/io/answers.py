@@ -54,8 +54,10 @@ _WORDS = re.compile(r"[A-Za-z][A-Za-z \t_/.,:;!'\"()<>\[\]-]*")
 _WRAPPED = re.compile(r"\\(?:boxed|fbox|text|mathrm|textbf|mbox)\s*\{([^{}]*)\}|\$\$?([^$]*)\$\$?")
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 _PROSE = re.compile(r"(?<![\\A-Za-z])[^\W\d_]{2,}")
-_LISTED = re.compile(r"\[\s*(?:[\"']|\])")
+_WRITTEN = re.compile(r"\[\s*(?:[\"'{]|\])|\{\s*[\"']")
 
+
+_MOST_WRITTEN = 10_000
 
 MAX_BARE = 80
 """Characters; in a longer text an answer is looked for as in a response."""
@@ -130,8 +132,8 @@ def _of_text(value: str, read_off: ReadOff | None) -> Answer:
         return Answer()
     if is_placeholder(bare):
         return Answer(state="placeholder", detail=bare)
-    if _LISTED.match(bare) and isinstance(values := _listed(bare), list):
-        return _of_list(values, read_off)
+    if _WRITTEN.match(bare) and isinstance(held := _held(bare), list | dict):
+        return answer_in(held, read_off)
     _, hashes, end = bare.rpartition("####")
     if hashes and len(end.strip()) <= MAX_BARE and "\n" not in end.strip():
         answer = _of_text(end, None)
@@ -146,11 +148,11 @@ def _of_text(value: str, read_off: ReadOff | None) -> Answer:
     return Answer(value, "read")
 
 
-def _listed(text: str) -> Any:
-    """The list that JSON or Python's own writing of one holds; None where it is another text."""
+def _held(text: str) -> Any:
+    """What a text in JSON's or Python's own writing holds; None where it is another text."""
     try:
-        values = opened(text)
-        return values if isinstance(values, list) else ast.literal_eval(text)
+        held = opened(text)
+        return ast.literal_eval(text) if held is text and len(text) <= _MOST_WRITTEN else held
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return None
 

@@ -95,16 +95,27 @@ def find_gold(
     found: tuple[str, Answer] = ("", Answer())
     others: list[str] = []
     for place, value in places:
-        answer = answer_in(value, read_off)
+        answer = _of_choices(row, value) or answer_in(value, read_off)
         if found[1].text is not None:
             if answer.text is not None and answer.text.strip() != found[1].text.strip():
                 others.append(place)
         elif answer.text is not None or found[1].state == "none":
             found = (place, answer) if answer.state != "none" else found
-    where, answer = found
-    if answer.text is None:
-        others = [place for place in _like_gold(row, layout, read_off) if place != where]
-    return Gold(answer, where, tuple(others))
+    if found[1].text is None:
+        for place, answer in _like_gold(row, layout, read_off):
+            if answer.state == "unread" and found[1].state == "none":
+                found = (place, answer)
+            elif answer.text is not None and place != found[0]:
+                others.append(place)
+    return Gold(found[1], found[0], tuple(others))
+
+
+def _of_choices(row: Row, value: Any) -> Answer | None:
+    """What a number is beside choices: the place of one, counted from who knows where."""
+    choices = row.get("choices", row.get("options"))
+    if isinstance(value, int) and not isinstance(value, bool) and isinstance(choices, list | dict):
+        return Answer(state="unread", detail="the number of a choice")
+    return None
 
 
 def _known(row: Row, layout: str, read_off: ReadOff | None) -> Iterator[tuple[str, Any]]:
@@ -126,10 +137,13 @@ def _known(row: Row, layout: str, read_off: ReadOff | None) -> Iterator[tuple[st
 def _in_object(value: Any, place: str, names: tuple[str, ...] = NAMES) -> Iterator[tuple[str, Any]]:
     if not isinstance(value, dict):
         return
-    plain = {_plain(str(key)): key for key in reversed(value)}
+    found: dict[str, list[str]] = {}
+    for key in value:
+        if (plain := _plain(str(key))) in names:
+            found.setdefault(plain, []).append(key)
     for name in names:
-        if name in plain:
-            yield f"{place}{plain[name]}", value[plain[name]]
+        for key in sorted(found.get(name, ()), key=lambda key: key != key.lower()):
+            yield f"{place}{key}", value[key]
 
 
 @lru_cache(maxsize=4096)
@@ -146,7 +160,7 @@ def _only_an_answer(solution: Any, read_off: ReadOff | None) -> str | None:
     return answer if answer and len(solution.strip()) - len(answer) <= _HARDLY_MORE else None
 
 
-def _like_gold(row: Row, layout: str, read_off: ReadOff | None) -> Iterator[str]:
+def _like_gold(row: Row, layout: str, read_off: ReadOff | None) -> Iterator[tuple[str, Answer]]:
     """Places of a row without gold that look like it."""
     ours = is_ours(row)
     turns, _ = turns_of_first(row, layout)
@@ -159,13 +173,12 @@ def _like_gold(row: Row, layout: str, read_off: ReadOff | None) -> Iterator[str]
                 continue
             if ours and not place and (name in RESERVED or str(name).startswith("source_")):
                 continue
-            if answer_in(value[name], read_off).state in ("read", "unread"):
-                yield f"{place}{name}"
+            yield f"{place}{name}", answer_in(value[name], read_off)
     solution = row.get("solution")
     if read_off is None or not isinstance(solution, str) or "</think>" in solution:
         return
-    if read_off(solution) is not None:
-        yield "solution"
+    if (answer := read_off(solution)) is not None:
+        yield "solution", Answer(answer, "read", worked=True)
 
 
 @lru_cache(maxsize=4096)

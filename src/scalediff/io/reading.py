@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,14 @@ FILE = "reading.json"
 """What a step that reads files leaves beside its rows."""
 
 _MOST = 200
-_CATEGORIES = ("info.category", "category")
+_CATEGORIES = ("info.category", "category", "domain", "ability", "task")
+_NO_PROBLEMS = re.compile(
+    r"code|coding|program\w*|chat|dialog\w*|conversation\w*|instruct\w*|if|general\w*|other|"
+    r"science|writing|multi.?turn|role.?play\w*|safety|translation|summari\w*|tool.?use|agent\w*",
+    re.IGNORECASE,
+)
+"""Categories of rows that are no problems with an answer that could be compared."""
+
 _SHOWN = 30
 
 
@@ -116,11 +124,12 @@ class Reading:
                 f"turns: {self.several_turns:,} rows have several user turns; the first is the "
                 "problem, and what follows its response is not read"
             )
-        if 1 < len(self.categories) < _MOST:
-            first = self.categories.most_common(1)[0][0]
+        if len(self.categories) > 1 and any(map(_NO_PROBLEMS.fullmatch, self.categories)):
+            names = [name for name, _ in self.categories.most_common()]
+            one = next((name for name in names if "math" in name.lower()), names[0])
             yield (
                 f"category: {_counted(self.categories)}; all are taken as problems, "
-                f"--where {self.category}={first} takes one"
+                f"--where {self.category}={one} takes one"
             )
 
     def _gold(self) -> str:

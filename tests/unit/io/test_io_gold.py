@@ -57,6 +57,7 @@ def turns(*more, info=None, role="human"):
         ({"answer": "N/A", "ground_truth": "4"}, "ground_truth"),
         ({"answer": {"value": 4}, "target": 4}, "target"),
         ({"answer": "5", "solution": r"$\boxed{4}$"}, "answer"),
+        ({"Answer": "5", "answer": "4"}, "answer"),
     ],
 )
 def test_gold_is_found_under_the_names_that_people_use(row, place):
@@ -153,7 +154,6 @@ def test_in_a_row_of_ours_it_was_decided_when_it_came_in():
         ({"gt": "4"}, ("gt",)),
         ({"label": "4"}, ("label",)),
         ({"reward_model": {"expected": "4"}}, ("reward_model.expected",)),
-        ({"answers": ["4", "four"]}, ("answers",)),
         ({"solution": r"So it is $\boxed{4}$, as was to be shown."}, ("solution",)),
         ({"answer_type": "number", "num_answers": 1, "has_answer": "yes"}, ()),
         ({"model_answer": "4", "predicted_answer": "4", "is_correct": True}, ()),
@@ -261,6 +261,8 @@ def test_nothing_is_no_gold(value):
         (["4", "four"], "a list of several"),
         ([1, 2], "a list of several"),
         ('["4", "four"]', "a list of several"),
+        ('{"target": 24, "numbers": [1, 2]}', "an object"),
+        ("{'value': 4}", "an object"),
         (["4", "N/A"], "a list of several"),
         ({"value": 4}, "an object"),
         ([{"value": 4}], "an object"),
@@ -348,3 +350,11 @@ def test_a_column_that_no_row_has_is_an_error_with_what_is_near(tmp_path):
     reader = Reader(answer=Named("info.ground_truth", "--answer-column"))
     list(reader.scan([str(path)]))
     reader.check()
+
+
+def test_what_cannot_be_read_is_said_with_its_place():
+    gold = read({"problem": "x", "answers": ["4", "four"]}).gold
+    assert (gold.where, gold.answer.detail) == ("answers", "a list of several")
+    gold = read({"question": "Which?", "choices": ["a", "b"], "answer": 1}).gold
+    assert (gold.text, gold.answer.detail) == (None, "the number of a choice")
+    assert read({"question": "Which?", "choices": ["a", "b"], "answer": "B"}).gold.text == "B"
