@@ -41,6 +41,14 @@ Set = Annotated[
 ]
 Strict = Annotated[bool, typer.Option(help="A row that cannot be read is an error.")]
 Problem = Annotated[str | None, typer.Option("--problem-column", help="Column of the problem.")]
+Answer = Annotated[
+    str | None,
+    typer.Option("--answer-column", help="Column of the gold, such as reward_model.ground_truth."),
+]
+Where = Annotated[
+    list[str],
+    typer.Option("--where", help="Rows to take: COLUMN=VALUE, such as info.category=math."),
+]
 Response = Annotated[str | None, typer.Option("--response-column", help="Column of the response.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Go on without asking.")]
 Budget = Annotated[
@@ -122,6 +130,8 @@ def look(
     ] = [],  # noqa: B006
     domain: Domain = "math",
     problem_column: Problem = None,
+    answer_column: Answer = None,
+    where: Where = [],  # noqa: B006
 ) -> None:
     """What a file holds, before anything is paid."""
     from scalediff.domains import open_domain
@@ -129,10 +139,18 @@ def look(
     from scalediff.look import render
     from scalediff.model_names import resolve
 
-    known = open_domain(domain).benchmarks()
+    known = open_domain(domain)
     folder = resolve(model).location if model is not None else None
-    places = {name: known.get(name, name) for name in benchmark}
-    found = look_at(inputs, model=folder, benchmarks=places, problem_column=problem_column)
+    places = {name: known.benchmarks().get(name, name) for name in benchmark}
+    found = look_at(
+        inputs,
+        model=folder,
+        benchmarks=places,
+        problem_column=problem_column,
+        answer_column=answer_column,
+        where=where,
+        read_off=known.answer,
+    )
     print(render(found))
 
 
@@ -152,6 +170,8 @@ def identify(
     engine: Engine = [],  # noqa: B006
     strict: Strict = False,
     problem_column: Problem = None,
+    answer_column: Answer = None,
+    where: Where = [],  # noqa: B006
     pilot: Pilot = None,
     budget: Budget = [],  # noqa: B006
     deadline: Deadline = None,
@@ -176,6 +196,8 @@ def train_generator(
     overrides: Set = [],  # noqa: B006
     strict: Strict = False,
     problem_column: Problem = None,
+    answer_column: Answer = None,
+    where: Where = [],  # noqa: B006
     yes: Yes = False,
 ) -> None:
     """Fine-tune a generator on problems alone."""
@@ -192,6 +214,8 @@ def train_student(
     overrides: Set = [],  # noqa: B006
     strict: Strict = False,
     problem_column: Problem = None,
+    answer_column: Answer = None,
+    where: Where = [],  # noqa: B006
     yes: Yes = False,
 ) -> None:
     """Fine-tune a student on problems and solutions."""
@@ -227,6 +251,8 @@ def screen(
     overrides: Set = [],  # noqa: B006
     strict: Strict = False,
     problem_column: Problem = None,
+    answer_column: Answer = None,
+    where: Where = [],  # noqa: B006
     yes: Yes = False,
 ) -> None:
     """Malformed, duplicate, leaked and contaminated problems leave before they cost a token."""
@@ -246,6 +272,8 @@ def distill(
     engine: Engine = [],  # noqa: B006
     strict: Strict = False,
     problem_column: Problem = None,
+    answer_column: Answer = None,
+    where: Where = [],  # noqa: B006
     pilot: Pilot = None,
     budget: Budget = [],  # noqa: B006
     deadline: Deadline = None,
@@ -269,6 +297,8 @@ def filter_(
     engine: Engine = [],  # noqa: B006
     strict: Strict = False,
     problem_column: Problem = None,
+    answer_column: Answer = None,
+    where: Where = [],  # noqa: B006
     response_column: Response = None,
     pilot: Pilot = None,
     budget: Budget = [],  # noqa: B006
@@ -303,6 +333,8 @@ def assemble(
     overrides: Set = [],  # noqa: B006
     strict: Strict = False,
     problem_column: Problem = None,
+    answer_column: Answer = None,
+    where: Where = [],  # noqa: B006
     yes: Yes = False,
 ) -> None:
     """The dataset: Parquet shards, card, provenance."""
@@ -321,12 +353,20 @@ def evaluate(
     seed: Seed = 1,
     overrides: Set = [],  # noqa: B006
     engine: Engine = [],  # noqa: B006
+    answer_column: Answer = None,
+    where: Where = [],  # noqa: B006
     budget: Budget = [],  # noqa: B006
     deadline: Deadline = None,
     yes: Yes = False,
 ) -> None:
     """Mean score over samples (avg@k) with 95 % confidence intervals."""
-    settings = {"benchmarks": benchmark, "samples": samples, "max_new_tokens": max_new_tokens}
+    settings = {
+        "benchmarks": benchmark,
+        "samples": samples,
+        "max_new_tokens": max_new_tokens,
+        "answer_column": answer_column,
+        "where": where,
+    }
     _command("evaluate", "evaluate", [], out, model, settings, locals())
 
 
@@ -336,12 +376,15 @@ def grade(
     out: Out,
     domain: Domain = "math",
     response_column: Response = None,
+    answer_column: Answer = None,
+    where: Where = [],  # noqa: B006
     yes: Yes = False,
 ) -> None:
     """Rows with `response` (or `prediction`) and `answer` get a verdict; needs no problem."""
     from scalediff.grading import grade_files
 
-    grade_files(inputs, out, domain, response_column)
+    reading = {"answer_column": answer_column, "where": where}
+    grade_files(inputs, out, domain, response_column, reading)
 
 
 @app.command()
@@ -389,10 +432,8 @@ def _command_of(
     # the filter without a student leaves the student's part out: null says so
     kept = {n: value for n, value in settings.items() if value is not None or n == "student"}
     reading = dict(values.get("sources") or {})
-    if values.get("strict"):
-        reading["strict"] = True
-    if values.get("problem_column"):
-        reading["problem_column"] = values["problem_column"]
+    options = ("strict", "problem_column", "answer_column", "where")
+    reading |= {name: values[name] for name in options if values.get(name)}
     return Command(
         name=name,
         stage=stage,

@@ -25,7 +25,7 @@ from scalediff.io.files import read_jsonl_plain
 from scalediff.io.run import Run, read_json
 from scalediff.pipeline import Pipeline
 from scalediff.recipe import Recipe, build
-from scalediff.report.lines import lines_of
+from scalediff.report.lines import lines_of, notes_of
 from scalediff.watch import Console
 
 _MAKES_FOLDERS = ("train", "assemble", "evaluate")
@@ -129,7 +129,7 @@ def run_command(
     parts: dict[str, list[str]] = {}
     for name in recipe.nodes:
         parts.setdefault(name.split(".")[0], []).append(name)
-    watcher = Console([*parts.items()], lines_of(run))
+    watcher = Console([*parts.items()], lines_of(run), notes=notes_of(run))
     pipeline = Pipeline(recipe, run, watcher, workers=os.cpu_count() or 1, limits=limits)
     with run.locked():
         worked = pipeline.execute(pipeline.plan(), confirm)

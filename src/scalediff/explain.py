@@ -23,7 +23,7 @@ from scalediff.domains import open_domain
 from scalediff.io.run import Run
 from scalediff.pipeline import Pipeline
 from scalediff.recipe import Node
-from scalediff.report.lines import lines_of
+from scalediff.report.lines import lines_of, notes_of
 from scalediff.stages.agree import Agree
 from scalediff.stages.decide import Decide
 from scalediff.stages.rules import Rules, RulesConfig
@@ -60,7 +60,8 @@ def explain(command: Command) -> None:
         run = Run(Path(folder) / "explain")
         small = recipe.until("sources")
         run.update_manifest(command=command.name, order=[*small.nodes])
-        pipeline = Pipeline(small, run, Console([("sources", ["sources"])], lines_of(run)))
+        console = Console([("sources", ["sources"])], lines_of(run), notes=notes_of(run))
+        pipeline = Pipeline(small, run, console)
         pipeline.execute(pipeline.plan(), lambda _: True)
         table = run.table("sources", texts=True)
         assert table is not None

@@ -7,8 +7,9 @@ attempt stands in the row itself.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from scalediff.commands import Command, companions, run_command
 from scalediff.core.errors import InputError
@@ -20,9 +21,20 @@ COLUMNS = ("verdict", "verdict_rule", "verdict_reason")
 
 
 def grade_files(
-    inputs: Sequence[str], out: Path, domain: str, response_column: str | None = None
+    inputs: Sequence[str],
+    out: Path,
+    domain: str,
+    response_column: str | None = None,
+    reading: Mapping[str, Any] | None = None,
 ) -> None:
     """Grade every row of the inputs into ``out`` and print the counts.
+
+    Args:
+        inputs: Files.
+        out: Where the graded rows go.
+        domain: Whose grader.
+        response_column: Column of the response, where it is none of the known ones.
+        reading: Further settings of the step that reads the files.
 
     Raises:
         InputError: No row has a response.
@@ -36,6 +48,7 @@ def grade_files(
             "attempts": True,
             "need_problem": False,
             "response_column": response_column,
+            **(reading or {}),
         },
         domain=domain,
     )

@@ -24,7 +24,7 @@ from scalediff.limits import Limits
 from scalediff.pipeline import Pipeline
 from scalediff.planning import Plan, Planner
 from scalediff.recipe import Recipe, find_recipe, load, load_resolved
-from scalediff.report.lines import lines_of
+from scalediff.report.lines import lines_of, notes_of
 from scalediff.watch import Console
 
 LABORATORY = (
@@ -94,7 +94,8 @@ def finish_run(
     recipe = full.until(until or _dataset_step(full))
     command = run.manifest.get("command")
     with run.locked():
-        console = Console([(name, [name]) for name in recipe.nodes], lines_of(run))
+        groups = [(name, [name]) for name in recipe.nodes]
+        console = Console(groups, lines_of(run), notes=notes_of(run))
         limits = recipe.limits(budget, deadline)
         pipeline = Pipeline(
             recipe, run, console, workers=os.cpu_count() or 1, limits=limits, finish=True
@@ -138,7 +139,7 @@ def _execute(
     """Run what is not done, told on the terminal; False where nothing had to be done."""
     from scalediff.report.facts import groups_of
 
-    console = Console(groups_of(recipe), lines_of(run))
+    console = Console(groups_of(recipe), lines_of(run), notes=notes_of(run))
     pipeline = Pipeline(recipe, run, console, workers=os.cpu_count() or 1, limits=limits)
     plans = pipeline.plan()
     if not all(plan.state == "done" for plan in plans):

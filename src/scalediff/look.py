@@ -19,14 +19,16 @@ from typing import Any
 from scalediff.core.errors import InputError, PrerequisiteError
 from scalediff.core.keys import digest
 from scalediff.core.records import Row
+from scalediff.io.answers import ReadOff
 from scalediff.io.files import Found, Identity, Reader, Rejected
 from scalediff.io.layouts import CLOSE, OPEN, attempts_in
+from scalediff.io.reading import Reading, tick
+from scalediff.io.wanted import Named, Where
 from scalediff.text.normalise import normalise
 from scalediff.text.phrases import Phrase, shared_phrases
 
 _SAMPLE = 2_000
 _SHOWN = 3
-_MOST_NAMES = 200
 _EMBEDDED = re.compile(r"([A-Za-z_][\w-]+):[^/]")
 _EMBEDDED_ROWS = 1_000
 
@@ -60,7 +62,7 @@ class Look:
         columns: Column → rows that have it and not null.
         roles: Role in ``conversations`` or ``messages`` → turns.
         attempts: Role → attempts that the rows bring.
-        gold: Rows with an answer.
+        reading: Where gold was read, and what was left.
         solutions: Rows with a solution.
         closed: Rows with a thought that is closed and has something after it.
         open: Rows with a thought that is never closed, or has nothing after it.
@@ -83,7 +85,7 @@ class Look:
     columns: Counter[str] = field(default_factory=Counter)
     roles: Counter[str] = field(default_factory=Counter)
     attempts: Counter[str] = field(default_factory=Counter)
-    gold: int = 0
+    reading: Reading = field(default_factory=Reading)
     solutions: int = 0
     closed: int = 0
     open: int = 0
@@ -97,6 +99,11 @@ class Look:
     sampled: int = 0
     first: list[Row] = field(default_factory=list)
 
+    @property
+    def gold(self) -> int:
+        """Rows with an answer."""
+        return self.reading.gold.total()
+
 
 def look(
     paths: Sequence[str],
@@ -104,6 +111,9 @@ def look(
     model: str | None = None,
     benchmarks: Mapping[str, str] | None = None,
     problem_column: str | None = None,
+    answer_column: str | None = None,
+    where: Sequence[str] = (),
+    read_off: ReadOff | None = None,
 ) -> Look:
     """Read everything once and count.
 
@@ -112,17 +122,27 @@ def look(
         model: A model folder whose tokenizer counts tokens.
         benchmarks: Name → file (or embedded set), for exact hits.
         problem_column: Column of the problem, where it is none of the known ones.
+        answer_column: Where the gold is, where it is none of the known places.
+        where: ``COLUMN=VALUE`` of the rows that are wanted.
+        read_off: Reads the answer off a worked text (``Domain.answer``).
 
     Raises:
         InputError: Nothing usable can be read, or the model has no tokenizer.
         PrerequisiteError: A package is missing.
     """
     count_tokens = _tokenizer(model) if model is not None else None
-    reader = Reader(problem_column)
+    reader = Reader(
+        problem_column=problem_column,
+        answer=Named(answer_column, "--answer-column") if answer_column is not None else None,
+        where=Where(where),
+        read_off=read_off,
+    )
     counter = _Counter(_known(benchmarks or {}))
     for path in paths or [""]:
         for found in _scan(path, reader):
             counter.add(found)
+    reader.check()
+    counter.look.reading.close(reader.where)
     return counter.finish(count_tokens)
 
 
@@ -136,7 +156,9 @@ def _scan(path: str, reader: Reader) -> Iterator[Found | Rejected]:
     identity = Identity()
     rows = open_domain(embedded[1]).sources(path, _EMBEDDED_ROWS, 0)
     for number, row in enumerate(rows, 1):
-        yield Found(path, number, "problem", identity.settle(row))
+        found = reader.one(path, number, row, identity)
+        if found is not None:
+            yield found
 
 
 def _known(benchmarks: Mapping[str, str]) -> dict[str, list[str]]:
@@ -172,7 +194,7 @@ class _Counter:
         seen = self.look
         seen.files.setdefault(found.path, 0)
         if isinstance(found, Rejected):
-            _tick(seen.rejected, _kind(found.reason))
+            tick(seen.rejected, _kind(found.reason))
             if len(seen.examples) < _SHOWN:
                 seen.examples.append(found)
             return
@@ -182,6 +204,7 @@ class _Counter:
         self._add_problem(found)
         self._add_columns(found.row)
         self._add_attempts(found.row)
+        seen.reading.add(found.gold, found.row, several_turns=found.several_turns)
         if len(seen.first) < _SHOWN:
             seen.first.append(found.row)
 
@@ -203,26 +226,25 @@ class _Counter:
     def _add_columns(self, row: Row) -> None:
         for name, value in row.items():
             if value is not None and name not in ("key", "problem_id"):
-                _tick(self.look.columns, str(name))
+                tick(self.look.columns, str(name))
         for column in ("conversations", "messages", "prompt"):
             turns = row.get(column)
             for turn in turns if isinstance(turns, list) else ():
                 if isinstance(turn, dict):
-                    _tick(self.look.roles, str(turn.get("from", turn.get("role"))))
+                    tick(self.look.roles, str(turn.get("from", turn.get("role"))))
 
     def _add_attempts(self, row: Row) -> None:
-        answer, solution = row.get("answer"), row.get("solution")
+        solution = row.get("solution")
         attempts = attempts_in(row)
         thoughts = [a for a in attempts if a.get("reasoning") is not None]
         text = solution if isinstance(solution, str) else ""
-        self.look.gold += answer is not None and bool(str(answer).strip())
         self.look.solutions += bool(text.strip())
         self.look.closed += any(a.get("content") for a in thoughts)
         self.look.open += any(not a.get("content") for a in thoughts) or (
             not attempts and OPEN in text and CLOSE not in text
         )
         for attempt in attempts:
-            _tick(self.look.attempts, attempt["role"])
+            tick(self.look.attempts, attempt["role"])
 
     def finish(self, count_tokens: Callable[[str], int] | None) -> Look:
         """What was found, with what needs all of it."""
@@ -239,11 +261,6 @@ class _Counter:
 def _kind(reason: str) -> str:
     """A reason without what differs from row to row."""
     return re.sub(r"\d[\d,]*", "#", reason.partition(";")[0].partition(": ")[0])
-
-
-def _tick(counter: Counter[str], name: str) -> None:
-    """Count a name that came in, of which there may be any number."""
-    counter[name if name in counter or len(counter) < _MOST_NAMES else "(others)"] += 1
 
 
 def _tokenizer(folder: str) -> Callable[[str], int]:
@@ -296,7 +313,9 @@ def _holds(found: Look) -> Iterator[str]:
     yield _line("columns", _counted(found.columns))
     if found.roles:
         yield _line("turns", _counted(found.roles))
-    yield _line("gold", f"{found.gold:,} rows with an answer ({found.gold / rows:.1%})")
+    for said in found.reading.lines():
+        name, _, text = said.partition(": ")
+        yield _line(name, text)
     yield _line(
         "solution", f"{found.solutions:,} rows with a solution ({found.solutions / rows:.1%})"
     )

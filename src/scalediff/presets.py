@@ -111,6 +111,10 @@ class EvaluatePlan(Config):
     """Problems of an embedded benchmark, or the first n of each file."""
     seed: int = 0
     """Seed of an embedded benchmark's problems."""
+    answer_column: str | None = None
+    """Where the gold is in the files, where it is none of the known places."""
+    where: list[str] | dict[str, Any] = []
+    """Rows of the files that are wanted, ``COLUMN=VALUE`` each."""
     samples: int = 1
     """Attempts a problem (paper: 10 on AIME, HMMT and BRUMO, 3 on MATH500)."""
     temperature: float = 0.6
@@ -233,7 +237,9 @@ def _evaluate(name: str, step: Step, steps: Steps) -> tuple[Steps, str]:
     made: Steps = {}
     problems = step.inputs
     if not problems:
-        values, origins = _sub(step, plan, "n", "seed", paths="benchmarks")
+        values, origins = _sub(
+            step, plan, "n", "seed", "answer_column", "where", paths="benchmarks"
+        )
         values["paths"] = list(dict.fromkeys(values["paths"]))
         values |= {"benchmark": "auto", "need_answer": True}
         wanted = Step("sources", (), None, values, origins)

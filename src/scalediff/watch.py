@@ -10,7 +10,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
@@ -21,6 +21,9 @@ _LIVE_SECONDS = 0.2
 
 Describe = Callable[[int, str, Sequence[str], float], Sequence[str]]
 """Number, title, steps and seconds of a finished group → its lines."""
+
+Notes = Callable[[str], Iterable[str]]
+"""A finished step → what is to be known before the next begins."""
 
 
 @dataclass
@@ -52,6 +55,7 @@ class Console:
         groups: Title and steps of each group, in order.
         describe: Makes the lines of a finished group.
         stream: Where to write; a live line is used only where that is a terminal.
+        notes: Makes the lines of a step that are said as soon as it is done.
     """
 
     def __init__(
@@ -59,10 +63,13 @@ class Console:
         groups: Sequence[tuple[str, Sequence[str]]] = (),
         describe: Describe = lambda *_: (),
         stream: TextIO | None = None,
+        *,
+        notes: Notes = lambda _: (),
     ) -> None:
         self._stream = stream if stream is not None else sys.stderr
         self._live = self._stream.isatty()
         self._describe = describe
+        self._notes = notes
         self._lock = threading.RLock()
         self._of: dict[str, _Group] = {}
         for number, (title, steps) in enumerate(groups, start=1):
@@ -111,6 +118,8 @@ class Console:
         """A step is done; the line of its group follows when it was the last."""
         with self._lock:
             self._working.pop(plan.node.name, None)
+            for text in self._notes(plan.node.name):
+                self.say(f"   {text}")
             self._settle(plan.node.name)
 
     def flush(self) -> None:

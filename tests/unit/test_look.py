@@ -73,7 +73,7 @@ def test_the_text_says_what_was_found(mixed):
     text = render(look([mixed]))
     for line in (
         "layout      problem 3, conversations 2, question 1",
-        "gold        2 rows with an answer (33.3%)",
+        "gold        2 of 6 rows, from answer; 4 none",
         "duplicates  1 rows repeat an earlier problem",
         "row 3",
     ):
@@ -144,7 +144,7 @@ def test_several_files(tmp_path, mixed):
 
 def test_memory_is_bounded_by_samples(tmp_path, monkeypatch):
     monkeypatch.setattr("scalediff.look._SAMPLE", 10)
-    monkeypatch.setattr("scalediff.look._MOST_NAMES", 5)
+    monkeypatch.setattr("scalediff.io.reading._MOST", 5)
     rows = [{"problem": f"Compute the sum of {i}.", f"column {i}": 1} for i in range(300)]
     found = look([write(tmp_path / "a.jsonl", rows)])
     assert (found.rows, found.sampled) == (300, 10)

@@ -8,7 +8,7 @@ and the rest goes on; a file that cannot be used at all is an ``InputError`` of 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,20 @@ import orjson
 from scalediff.core.errors import InputError, RecordError
 from scalediff.core.keys import Marks, RowKeys, problem_id
 from scalediff.core.records import Row
-from scalediff.io.layouts import attempts_in, free_name, is_ours, set_apart, to_row
+from scalediff.io.answers import ReadOff
+from scalediff.io.gold import Gold, find_gold, with_gold
+from scalediff.io.layouts import (
+    attempts_in,
+    free_name,
+    is_ours,
+    set_apart,
+    to_row,
+    turns_of_first,
+)
 from scalediff.io.places import expand as expand
 from scalediff.io.raw import raw_rows
 from scalediff.io.values import Unreadable, shown
+from scalediff.io.wanted import Named, Where
 
 MAX_PROBLEM_CHARS = 20_000
 """Longest problem, in characters. Ours: some ten times the longest competition problem."""
@@ -52,12 +62,16 @@ class Found:
         line: Its line (row of a Parquet file, element of an array), from 1.
         layout: The column that held the problem; ``none`` where there was none.
         row: The row in our form.
+        gold: Its gold, which is the row's ``answer``.
+        several_turns: Whether it has user turns after the one that is the problem.
     """
 
     path: str
     line: int
     layout: str
     row: Row
+    gold: Gold = field(default_factory=Gold)
+    several_turns: bool = False
 
 
 class Identity:
@@ -103,7 +117,12 @@ def read_rows(
     attempts: bool = False,
 ) -> Iterator[Row | Rejected]:
     """Rows in our form, and what was set aside, in order (see ``scan``)."""
-    reader = Reader(problem_column, max_problem_chars, need_problem, attempts)
+    reader = Reader(
+        problem_column=problem_column,
+        max_problem_chars=max_problem_chars,
+        need_problem=need_problem,
+        attempts=attempts,
+    )
     for found in reader.scan(paths):
         yield found if isinstance(found, Rejected) else found.row
 
@@ -118,6 +137,9 @@ class Reader:
         need_problem: False for rows that are only graded.
         attempts: True to take attempts made elsewhere into ``attempts``.
         response_column: Column of those attempts, where it is none of the known ones.
+        answer: Where the gold is, where it was named.
+        where: The rows that are wanted; it counts those that are not.
+        read_off: Reads the answer off a worked text that stands where gold does.
     """
 
     problem_column: str | None = None
@@ -125,6 +147,9 @@ class Reader:
     need_problem: bool = True
     attempts: bool = False
     response_column: str | None = None
+    answer: Named | None = None
+    where: Where = field(default_factory=Where)
+    read_off: ReadOff | None = None
 
     def scan(
         self, paths: Sequence[str], identity: Identity | None = None
@@ -143,7 +168,10 @@ class Reader:
         first: Rejected | None = None
         for path in expand(paths):
             for line, value in raw_rows(path):
-                found = self._one(path, line, value, identity)
+                found = self.one(path, line, value, identity)
+                if found is None:
+                    usable = True  # the check at the end says so where nothing was wanted
+                    continue
                 if isinstance(found, Rejected):
                     first = first or found
                 else:
@@ -152,12 +180,26 @@ class Reader:
         if not usable:
             raise InputError(_nothing(paths, first))
 
-    def _one(self, path: str, line: int, value: Any, identity: Identity) -> Found | Rejected:
+    def check(self) -> None:
+        """Whether what was named was met at all, once everything was read.
+
+        Raises:
+            InputError: No row had the column of the answer, or what ``where`` wants.
+        """
+        self.where.check()
+        if self.answer is not None:
+            self.answer.check()
+
+    def one(self, path: str, line: int, value: Any, identity: Identity) -> Found | Rejected | None:
+        """One row; None where it is not wanted."""
         if isinstance(value, Unreadable):
             return Rejected(path, line, value.reason, value.text)
+        if isinstance(value, dict) and not self.where.keeps(value):
+            return None
         try:
             layout, row = self._understood(value)
-            row = identity.settle(row)
+            gold = find_gold(value, layout, self.answer, self.read_off)
+            row = identity.settle(with_gold(row, gold))
             if self.attempts and (made := attempts_in(row, self.response_column)):
                 row["attempts"] = made
             orjson.dumps(row, default=str, option=_LOOSE)
@@ -168,7 +210,7 @@ class Reader:
             deep = "Recursion" in str(error)
             reason = "it is nested too deep" if deep else "invalid UTF-8"
             return Rejected(path, line, reason, shown(_as_text(value)))
-        return Found(path, line, layout, row)
+        return Found(path, line, layout, row, gold, turns_of_first(value, layout)[1])
 
     def _understood(self, value: Any) -> tuple[str, Row]:
         """Layout and row.

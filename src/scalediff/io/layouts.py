@@ -1,10 +1,13 @@
 """The layouts that people have, turned into our columns. Pure functions on one row.
 
 * ``problem``, ``solution``, ``answer`` stay as they are (ScaleDiff-Math, OpenR1, NuminaMath, MATH).
-* ``question``, ``answer`` is GSM8K: gold stands after ``####``, the whole text is the solution.
+* ``question`` is GSM8K.
 * ``conversations`` (``from``/``value`` or ``role``/``content``) and ``messages`` give the first
-  user turn as problem and the first assistant turn after it as solution; system turns are skipped.
+  user turn as problem and the first assistant turn after it as solution; system turns are skipped,
+  and so is whatever follows.
 * ``prompt`` is text or such turns.
+
+Which value is the row's gold is for ``gold`` to say.
 
 A column that came in is never lost: where one of ours takes its name, it moves to
 ``source_NAME``.
@@ -12,7 +15,6 @@ A column that came in is never lost: where one of ours takes its name, it moves 
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from scalediff.core.errors import RecordError
@@ -60,7 +62,7 @@ def layout_of(row: Row, problem_column: str | None = None) -> str | None:
 
 
 def to_row(row: Row, problem_column: str | None = None) -> tuple[str, Row]:
-    """The layout's name, and the row with ``problem`` (and ``solution``, ``answer``) in our form.
+    """The layout's name, and the row with ``problem`` (and ``solution``) in our form.
 
     Raises:
         RecordError: The row has no problem; the evidence says what is missing.
@@ -81,11 +83,6 @@ def to_row(row: Row, problem_column: str | None = None) -> tuple[str, Row]:
     made["problem"] = text
     if solution is not None and made.get("solution") is None:
         made["solution"] = solution
-    if layout == "question":
-        _read_gsm8k(made)
-    answer = made.get("answer")
-    if isinstance(answer, int | float) and not isinstance(answer, bool) and math.isfinite(answer):
-        made["answer"] = str(answer)
     return layout, made
 
 
@@ -102,14 +99,26 @@ def free_name(row: Row, name: str) -> str:
     return moved
 
 
-def _read_gsm8k(made: Row) -> None:
-    """GSM8K's answer is a worked solution that ends in ``#### GOLD``."""
-    answer = made.get("answer")
-    if isinstance(answer, str) and "####" in answer:
-        made[free_name(made, "answer")] = answer
-        made["answer"] = answer.rpartition("####")[2].strip()
-        if made.get("solution") is None:
-            made["solution"] = answer
+def turns_of_first(row: Row, layout: str) -> tuple[list[tuple[str, Row]], bool]:
+    """The turn that is the problem and those that answer it, with their places.
+
+    And whether more user turns follow, which are not read. Where ``layout`` holds no turns, those
+    of another column may still say something of the problem.
+    """
+    columns = (layout, *(name for name in (*_TURNS, "prompt") if name != layout))
+    column = next((name for name in columns if isinstance(row.get(name), list)), None)
+    if column is None:
+        return [], False
+    found: list[tuple[str, Row]] = []
+    for at, turn in enumerate(row[column]):
+        if not isinstance(turn, dict):
+            continue
+        role = turn.get("from", turn.get("role"))
+        if role in _USER and found:
+            return found, column == layout
+        if role in _USER or found:
+            found.append((f"{column}[{at}]", turn))
+    return found, False
 
 
 def _from_turns(turns: Any, column: str) -> tuple[str, str | None]:

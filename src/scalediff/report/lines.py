@@ -5,16 +5,17 @@ Everything is plain text: nothing that a problem or a name holds can send codes 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from scalediff.io.run import Run
+from scalediff.io.reading import FILE, Reading
+from scalediff.io.run import Run, read_json
 from scalediff.report.facts import Group, difficult_sources, students, waterfall
 from scalediff.report.reading import Json, count, counts, line, mapping, part
 from scalediff.report.samples import example_of
 from scalediff.report.summary import flow_of
 from scalediff.report.words import FAMILIES, duration, percent, reason_name, whole
-from scalediff.watch import Describe
+from scalediff.watch import Describe, Notes
 
 NOTE_WIDTH = 58
 """Columns of a line's note before the seconds; a longer note pushes them out."""
@@ -57,6 +58,18 @@ def lines_of(run: Run) -> Describe:
         return [*told, f"     {example}"] if example else told
 
     return describe
+
+
+def notes_of(run: Run) -> Notes:
+    """What a step that reads files says of them: its gold, and what it left."""
+
+    def notes(step: str) -> Iterator[str]:
+        table = run.table(step)
+        read = read_json(table.artefact(FILE)) if table is not None else None
+        for text in Reading.of(read).lines() if read is not None else ():
+            yield text if step == "sources" else f"{step}: {text}"
+
+    return notes
 
 
 def _group_text(group: Group, summary: Json) -> tuple[str, str]:

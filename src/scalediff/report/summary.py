@@ -17,6 +17,7 @@ from scalediff.core.errors import RunStateError
 from scalediff.core.keys import digest
 from scalediff.core.records import Row, attempts_of
 from scalediff.domains import open_domain
+from scalediff.io.reading import FILE
 from scalediff.io.run import Run, StepTable, read_json
 from scalediff.report.warnings import warnings_of
 from scalediff.stages.tally import level_of, paired_gain, wilson
@@ -103,6 +104,12 @@ class Figures:
         if entry["stage"] in ("train", "sample") or not inputs:  # has no rows, or rows of its own
             return int(self.seals[name]["counts"]["in"])
         return int(inputs[0]["num_rows"])
+
+    def reading(self) -> Summary:
+        """What was read of files, and what was left, by step."""
+        found = {name: read_json(table.artefact(FILE)) for name, table in self.tables.items()}
+        found = {name: read for name, read in found.items() if read and read["rows"]}
+        return {"reading": found} if found else {}
 
     def steps(self) -> Summary:
         """Seconds, tokens, counts and settings by step, and totals by phase."""
@@ -437,7 +444,9 @@ def _first_answer(row: Row) -> str | None:
 def summary_of(run: Run) -> Summary:
     """The whole summary of a run, finished or not."""
     figures = Figures(run)
-    flow = _together(figures.head, figures.steps, figures.waterfall, figures.difficulty)
+    flow = _together(
+        figures.head, figures.reading, figures.steps, figures.waterfall, figures.difficulty
+    )
     checks = _together(figures.screened, figures.student, figures.canaries)
     rest = checks | _together(figures.cost, figures.training, figures.scores, figures.oracle)
     summary = flow | rest

@@ -19,7 +19,7 @@ from typing import Any
 
 from scalediff.core.records import Drop, Row, attempts_of
 from scalediff.core.stage import AsyncStage, Config, Context
-from scalediff.stages.grade import gold_of
+from scalediff.io.gold import gold_of
 
 
 class AgreeConfig(Config):
@@ -42,7 +42,7 @@ class Agree(AsyncStage):
     """Awaits the domain's grader; pays nothing."""
 
     name = "agree"
-    version = "4"
+    version = "5"
     adds = ("label", "confidence", "num_agree", "num_graded", "num_counted", "num_undecided",
             "solution_index")  # fmt: skip
     Config = AgreeConfig

@@ -20,8 +20,8 @@ from pydantic import Field
 
 from scalediff.core.records import Drop, Row
 from scalediff.core.stage import Config, Context, SetStage, Table
+from scalediff.io.gold import gold_of
 from scalediff.io.run import write_json
-from scalediff.stages.grade import gold_of
 from scalediff.stages.tally import wilson
 
 
@@ -75,6 +75,7 @@ class Calibrate(SetStage):
     """Pure: other canaries, or another threshold, cost no token."""
 
     name = "calibrate"
+    version = "2"
     adds = ("p_right",)
     Config = CalibrateConfig
     config: CalibrateConfig

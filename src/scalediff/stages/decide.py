@@ -8,7 +8,7 @@ from scalediff.core.domain import Domain
 from scalediff.core.errors import RecipeError
 from scalediff.core.records import Drop, Row, attempts_of
 from scalediff.core.stage import Config, RowStage
-from scalediff.stages.grade import gold_of
+from scalediff.io.gold import gold_of
 
 
 class DecideConfig(Config):
@@ -38,7 +38,7 @@ class Decide(RowStage):
     """One row, one decision, the first that applies."""
 
     name = "decide"
-    version = "3"
+    version = "4"
     adds = ("review", "student_outcome")
     Config = DecideConfig
     config: DecideConfig

@@ -8,11 +8,11 @@ is neither right nor wrong. Free: a new grader pays for no attempt.
 
 from __future__ import annotations
 
-import math
 from typing import Any, Literal
 
 from scalediff.core.records import Drop, Row, Verdict, attempts_of
 from scalediff.core.stage import AsyncStage, Config, Context
+from scalediff.io.gold import gold_of
 
 
 class GradeConfig(Config):
@@ -29,7 +29,7 @@ class Grade(AsyncStage):
     """Awaits the domain's grader; pays nothing."""
 
     name = "grade"
-    version = "2"
+    version = "3"
     adds = ("attempts", "pass_rate")
     Config = GradeConfig
     config: GradeConfig
@@ -74,13 +74,3 @@ class Grade(AsyncStage):
             return Verdict("wrong", "no_answer", "cut off" if reason == "length" else "no answer")
         compare = ctx.domain.verify if self.config.against == "gold" else ctx.domain.same
         return await compare(str(row.get("problem") or ""), str(answer), reference)
-
-
-def gold_of(row: Row) -> str | None:
-    """The row's gold as text: a number as written, several answers joined; None where none is."""
-    gold = row.get("answer")
-    if isinstance(gold, dict | bool) or (isinstance(gold, float) and not math.isfinite(gold)):
-        return None  # no answer that anybody could give
-    if isinstance(gold, list | tuple):
-        gold = ", ".join(str(part) for part in gold)
-    return None if gold is None or not str(gold).strip() else str(gold)

@@ -19,7 +19,7 @@ from pydantic import Field
 from scalediff.core.keys import digest
 from scalediff.core.records import Drop, Row
 from scalediff.core.stage import Config, Context, SetStage, Table
-from scalediff.stages.grade import gold_of
+from scalediff.io.gold import gold_of
 
 
 class SampleConfig(Config):
@@ -33,6 +33,7 @@ class Sample(SetStage):
     """The rows with gold that have the smallest hashes, in their order."""
 
     name = "sample"
+    version = "2"
     births = True
     adds = ("problem", "problem_id", "hidden_gold")
     Config = SampleConfig

@@ -112,7 +112,7 @@ def test_nothing_decided_is_no_pass_rate():
     assert graded({"key": "a", "problem": "p", "answer": "4"}) == {}
 
 
-@pytest.mark.parametrize(("gold", "answer"), [(4, "4"), (0.5, "0.5"), (["1", "2"], "1, 2")])
+@pytest.mark.parametrize(("gold", "answer"), [(4, "4"), (0.5, "0.5"), (["7"], "7"), (True, "True")])
 def test_gold_that_is_not_text_is_read_as_text(gold, answer):
     row = {"key": "a", "problem": None, "answer": gold, "attempts": [attempt("teacher", 0, answer)]}
     assert graded(row)["pass_rate"] == 1.0

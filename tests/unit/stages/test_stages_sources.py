@@ -11,6 +11,7 @@ from scalediff.core.keys import problem_id
 from scalediff.core.stage import EXTENT, Kind
 from scalediff.domains.math import MathDomain
 from scalediff.domains.nano import NanoDomain
+from scalediff.io.reading import Reading
 from scalediff.stages.sources import Sources
 
 
@@ -122,6 +123,97 @@ def test_settings_of_reading_are_passed_on(tmp_path):
     assert row["attempts"][0]["answer"] == "4"
     assert "attempts" not in sources(tmp_path, path, **settings | {"attempts": False})[0]
     assert len(sources(tmp_path, path, need_problem=False)) == 2
+
+
+# gold, and which rows
+
+
+def reading(folder):
+    return json.loads((folder / "reading.json").read_text())
+
+
+def test_gold_is_read_once_and_what_was_read_is_kept(tmp_path):
+    rows = [
+        {"problem": "a", "final_answer": "4"},
+        {"problem": "b", "final_answer": "N/A"},
+        {"problem": "c", "answer": ["4", "four"]},
+        {"problem": "d", "correct_answer": "5"},
+        {"problem": "e"},
+    ]
+    path = write(tmp_path / "a.jsonl", rows)
+    found = sources(tmp_path, path)
+    assert [row.get("answer") for row in found] == ["4", None, None, None, None]
+    told = reading(tmp_path)
+    assert (told["rows"], told["none"], told["gold"]) == (5, 2, {"final_answer": 1})
+    assert told["placeholders"] == {"N/A": 1}
+    assert told["unread"] == {"a list of several in answer": 1}
+    assert told["like_gold"] == {"correct_answer": 1}
+    assert list(Reading.of(told).lines()) == [
+        "gold: 1 of 5 rows, from final_answer; 1 placeholders (N/A), 1 not read, 2 none",
+        "gold: not read: 1 rows with a list of several in answer",
+        "gold: correct_answer looks like it in 1 rows without and was not read; "
+        "--answer-column correct_answer reads it",
+    ]
+    found = sources(tmp_path, path, answer_column="correct_answer")
+    assert [row.get("answer") for row in found] == [None, None, None, "5", None]
+
+
+def test_only_rows_that_were_taken_are_counted(tmp_path, file):
+    sources(tmp_path, file, n=5)
+    assert reading(tmp_path)["gold"] == {"answer": 5}
+    sources(tmp_path, file, n=5, shuffle=True)
+    assert reading(tmp_path)["rows"] == 5
+
+
+@pytest.mark.parametrize("where", [["kind=a", "kind=b"], {"kind": ["a", "b"]}])
+def test_rows_that_are_not_wanted_are_counted_and_nothing_else(tmp_path, where):
+    rows = [{"problem": kind, "kind": kind} for kind in "aabc"] + [{"problem": 7, "kind": "c"}]
+    path = write(tmp_path / "a.jsonl", rows)
+    assert [r["kind"] for r in sources(tmp_path, path, where=where)] == ["a", "a", "b"]
+    assert rejected(tmp_path) == []
+    told = reading(tmp_path)
+    assert (told["left_out"], told["wanted"], told["rows"]) == (2, 3, 3)
+    assert "left out: 2 of 5 rows by --where kind=a --where kind=b" in Reading.of(told).lines()
+
+
+def test_where_and_answer_column_are_meaning():
+    config = Sources.Config(paths=["a"], where={"a.b": [1, True], "c": "x"}, answer_column="d")
+    meaning = config.of_kind(Kind.MEANING)
+    assert meaning["where"] == ["a.b=1", "a.b=true", "c=x"]
+    assert meaning["answer_column"] == "d"
+    with pytest.raises(ValidationError, match="COLUMN=VALUE"):
+        Sources.Config(paths=["a"], where=["math"])
+
+
+def test_a_file_of_several_may_hold_nothing_that_is_wanted(tmp_path):
+    one = write(tmp_path / "a.jsonl", [{"problem": "x", "kind": "a"}])
+    two = write(tmp_path / "b.jsonl", [{"problem": "y", "kind": "b"}])
+    assert len(sources(tmp_path, one, two, where=["kind=b"])) == 1
+    with pytest.raises(InputError, match=r"no row has kind=c .*kind is [ab] \(1\), [ab] \(1\)"):
+        sources(tmp_path, one, two, where=["kind=c"])
+    other = write(tmp_path / "c.jsonl", [{"problem": "x", "golds": {"a": 1}}])
+    with pytest.raises(InputError, match=r"has a column gold .*near it is golds"):
+        sources(tmp_path, other, answer_column="gold")
+
+
+def test_a_benchmark_without_gold_says_what_looks_like_it(tmp_path):
+    path = write(tmp_path / "a.jsonl", [{"problem": "x", "correct_answer": "4"}])
+    with pytest.raises(InputError, match=r"no answer .*--answer-column correct_answer"):
+        sources(tmp_path, path, need_answer=True)
+    (row,) = sources(tmp_path, path, need_answer=True, answer_column="correct_answer")
+    assert row["answer"] == "4"
+    bad = write(
+        tmp_path / "b.jsonl", [{"problem": "x", "answer": "N/A"}, {"problem": "y", "answer": 4}]
+    )
+    assert len(sources(tmp_path, bad, need_answer=True)) == 1
+    assert rejected(tmp_path)[0]["reason"] == "no answer to grade against (answer is N/A)"
+
+
+def test_an_embedded_set_is_asked_for_what_is_wanted_and_says_nothing(tmp_path):
+    rows = sources(tmp_path, "nano:sources", domain=NanoDomain(), n=40, where=["level=1"])
+    assert {row["level"] for row in rows} == {1}
+    assert 0 < len(rows) < 40
+    assert not any(line.startswith("gold") for line in Reading.of(reading(tmp_path)).lines())
 
 
 # benchmarks
