@@ -14,6 +14,7 @@ Files, servers, the embedded engine and the grader all read a response here:
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -77,6 +78,11 @@ def answer_part(text: str, finish_reason: object = None, extra: Extra = ()) -> s
     return "" if reasoning is None and ending(finish_reason) != "stop" else content
 
 
+def cleaned(reasoning: str, extra: Extra = ()) -> str:
+    """A thought without tags in it, so that it can be put between tags again."""
+    return _untagged(reasoning, _events(reasoning, None, extra))
+
+
 def opening(prompt: str, extra: Extra = ()) -> str:
     r"""The tag in which a prompt ends, as it stands there; empty where no thought is open.
 
@@ -111,7 +117,7 @@ def _parts(text: str, events: list[_Event], opened: bool) -> tuple[list[str], li
             elif what in ("end", "answer") and kind in (family, _ANY):
                 depth = 0 if what == "answer" else depth - 1
                 if depth == 0:
-                    thoughts.append(text[at:start])
+                    thoughts.append(_untagged(text, events, at, start))
                     kind, at = _NONE, end
         elif what == "end" or (what == "answer" and not thoughts and text[at:start].strip()):
             thoughts, content, unbegun, at = [], [], start, end
@@ -122,7 +128,7 @@ def _parts(text: str, events: list[_Event], opened: bool) -> tuple[list[str], li
     if kind != _NONE:
         return [_untagged(text, events)], []
     if unbegun is not None:
-        thoughts.insert(0, _untagged(text[:unbegun], events))
+        thoughts.insert(0, _untagged(text, events, 0, unbegun))
     return thoughts, [*content, text[at:]]
 
 
@@ -210,15 +216,16 @@ def _ends_in_a_cut_tag(text: str, extra: Extra) -> bool:
     )
 
 
-def _untagged(text: str, events: list[_Event]) -> str:
-    """A text without its tags."""
-    at, parts = 0, []
-    for _, _, start, end in events:
-        if end > len(text):
+def _untagged(text: str, events: list[_Event], at: int = 0, until: int | None = None) -> str:
+    """A stretch of a text without the tags in it."""
+    until = len(text) if until is None else until
+    parts = []
+    for _, _, start, end in events[bisect_left(events, at, key=lambda one: one[2]) :]:
+        if end > until:
             break
         parts.append(text[at:start])
         at = end
-    return "".join([*parts, text[at:]])
+    return "".join([*parts, text[at:until]])
 
 
 def _joined(pieces: list[str]) -> str:

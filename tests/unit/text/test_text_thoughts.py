@@ -96,10 +96,10 @@ def test_a_cut_thought_gives_no_answer(text, reason):
         ("It is 4.", (None, "It is 4.")),
         ("", (None, "")),
         ("<think>a</think>b</think>c", ("ab", "c")),
-        ("<think>a<think>b</think>c</think>d", ("a<think>b</think>c", "d")),
+        ("<think>a<think>b</think>c</think>d", ("abc", "d")),
         ("<think>a</think>b<think>c</think>d", ("a\n\nc", "b\n\nd")),
         ("Sure. <think>a</think>4", ("a", "Sure. 4")),
-        ("<think>a <reasoning> b</think>4", ("a <reasoning> b", "4")),
+        ("<think>a <reasoning> b</think>4", ("a  b", "4")),
         ("<think>a</think><answer>4</answer>", ("a", "<answer>4</answer>")),
         ("<think>a `</think>` b</think>4", ("a `</think>` b", "4")),
         ("<think>use `x`</think>`4`", ("use `x`", "`4`")),
@@ -125,7 +125,7 @@ def test_what_a_cut_text_speaks_of_is_no_longer_known():
 
 def test_a_thought_that_the_prompt_opened():
     assert split("hm [/THINK]4", opened=True) == ("hm", "4")
-    assert split("<reasoning>hm</think>a</reasoning>4", opened=True) == ("hm</think>a", "4")
+    assert split("<reasoning>hm</think>a</reasoning>4", opened=True) == ("hma", "4")
     assert split("so \\boxed{4}", "stop", opened=True) == ("so \\boxed{4}", "")
     for tag in ("<think>", "[THINK]", "<seed:think>", "<|START_THINKING|>", "◁think▷"):
         assert opening(f"x{tag}\n") == tag
