@@ -17,7 +17,7 @@ from scalediff.engines import chat
 from scalediff.engines.endpoint import TryError
 from scalediff.text import thoughts
 from scalediff.text.marks import ending
-from scalediff.text.messages import parts_of
+from scalediff.text.messages import apart, parts_of
 
 
 @dataclass
@@ -113,16 +113,16 @@ def finish_reason(
         if reply.num_tokens is not None and reply.num_tokens >= cap:
             return "length"
         raise _not_whole(reply, "no finish reason")
-    meaning = ending(reason, more)
+    meaning, said = ending(reason, more), repr(reason)[:80]
     if meaning == "refused":
         raise RecordError(
-            "attempt_failed", f"the server's content filter withheld the response ({reason!r})"
+            "attempt_failed", f"the server's content filter withheld the response ({said})"
         )
     if meaning == "broken":
-        raise _not_whole(reply, f"finish reason {reason!r}")
+        raise _not_whole(reply, f"finish reason {said}")
     if meaning == "unknown":
         raise RecipeError(
-            f"{model} ends a response with the finish reason {reason!r}, which is not known; say "
+            f"{model} ends a response with the finish reason {said}, which is not known; say "
             "what it means (stop, length, refused or broken) under thoughts.finish_reasons of the "
             "recipe"
         )
@@ -170,11 +170,7 @@ def _parts(
     if thought is not None and thought.strip():
         if reason != "stop" and content.strip() in thought:
             content = ""  # some servers repeat an unfinished thought as content
-        inline, answer = thoughts.split(content, reason, request.tags)
-        thought = thoughts.cleaned(thought, request.tags).strip()
-        if inline and inline not in thought:  # a parser took a part of it
-            thought = f"{thought}\n\n{inline}"
-        return thought, answer
+        return apart(thought, content, reason, request.tags)
     text = request.prefix + content
     opened = bool(opens_think) and request.thinking is not False
     reasoning, answer = thoughts.split(text, reason, request.tags, opened=opened)

@@ -8,8 +8,12 @@ Letters' case does not count in either, nor do spaces inside of a tag's brackets
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Literal
+
+from pydantic import field_validator
+
+from scalediff.core.stage import Config
 
 Tags = tuple[tuple[str, ...], ...]
 
@@ -113,17 +117,25 @@ def _folded(name: str) -> str:
 _MEANINGS = {_folded(n): meaning for meaning, names in REASONS.items() for n in names.split()}
 
 
-def check_tags(tags: Sequence[Sequence[str]]) -> None:
-    """Whether tags that a recipe adds can be read.
+class Thoughts(Config):
+    """What a recipe adds to the table."""
 
-    Raises:
-        ValueError: One is not a beginning and an end, and perhaps those of the answer.
-    """
-    for one in tags:
-        if not 2 <= len(one) <= 4 or not all(tag.strip() == tag != "" for tag in one):
-            raise ValueError(
-                f"{list(one)} is no pair of tags; write the beginning and the end of a thought, "
-                'such as ["<x>", "</x>"]'
-            )
-        if one[0] == one[1]:
-            raise ValueError(f"{one[0]} cannot be both the beginning and the end of a thought")
+    tags: list[list[str]] = []
+    """Tags of thoughts: beginning and end, such as ``["<x>", "</x>"]``, and perhaps beginning and
+    end of the answer."""
+    finish_reasons: dict[str, Ending] = {}
+    """Names of finish reasons and what they mean: ``stop`` (it ended by itself), ``length`` (it was
+    cut), ``refused`` or ``broken``."""
+
+    @field_validator("tags")
+    @classmethod
+    def _are_pairs(cls, tags: list[list[str]]) -> list[list[str]]:
+        for one in tags:
+            if not 2 <= len(one) <= 4 or not all(tag.strip() == tag != "" for tag in one):
+                raise ValueError(
+                    f"{one} is no pair of tags; write the beginning and the end of a thought, such "
+                    'as ["<x>", "</x>"]'
+                )
+            if one[0].casefold() == one[1].casefold():
+                raise ValueError(f"{one[0]} cannot both begin and end a thought")
+        return tags

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from scalediff.text.thoughts import cleaned
+from scalediff.text.thoughts import Extra, cleaned, split
 
 FIELDS = ("reasoning_content", "reasoning", "thinking", "thinking_content", "reasoning_text",
           "think_content", "reasoning_details")  # fmt: skip
@@ -59,7 +59,17 @@ def as_text(message: Mapping[str, Any]) -> str | None:
     reasoning, content = parts_of(message)
     if reasoning is None or not reasoning.strip():
         return content
-    return with_thought(reasoning, content or "")
+    return with_thought(*apart(reasoning, content or ""))
+
+
+def apart(
+    thought: str, content: str, finish_reason: object = None, extra: Extra = ()
+) -> tuple[str, str]:
+    """Reasoning and content where a thought came by itself, though the content may hold it too."""
+    inline, content = split(content, finish_reason, extra)
+    thought = cleaned(thought, extra).strip()
+    # a parser may have taken a part of it and left the rest
+    return f"{thought}\n\n{inline}" if inline and inline not in thought else thought, content
 
 
 def with_thought(reasoning: str, content: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scalediff.text.marks import REASONS, TAGS, check_tags, ending
+from scalediff.text.marks import REASONS, TAGS, Thoughts, ending
 from scalediff.text.thoughts import answer_part, opening, split, tokens
 
 PAIRS = [tags[:2] for tags in TAGS]
@@ -146,10 +146,10 @@ def test_a_recipe_adds_tags():
     assert split("<x>so \\boxed{4}", "stop", extra) == ("so \\boxed{4}", "")
     assert split("<x>hm</x>4") == (None, "<x>hm</x>4")
     assert opening("a<x>", extra) == "<x>"
-    check_tags(extra)
-    for wrong in (["<x>"], ["<x>", ""], ["<x>", "<x>"], ["a"] * 5):
+    Thoughts(tags=extra)
+    for wrong in (["<x>"], ["<x>", ""], ["<x>", "<X>"], ["a"] * 5):
         with pytest.raises(ValueError, match="thought"):
-            check_tags([wrong])
+            Thoughts(tags=[wrong])
 
 
 def test_tokens_are_single_brackets():
