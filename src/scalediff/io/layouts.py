@@ -179,8 +179,8 @@ def attempts_in(
 
     ``response_column`` names the column of the response where it is none of the known ones.
     Otherwise ours (nested ``attempts`` of an export) stay as they are, a ``solution`` counts where
-    it holds a thought and more, a ``prediction`` where there is nothing else. A response is text or a
-    message, whose thought may stand in a field or a part of its own. The ``answer`` of an attempt
+    it holds a thought and more, a ``prediction`` where there is nothing else. A response is text or
+    a message, whose thought may stand in a field or a part of its own. The ``answer`` of an attempt
     is left to whoever knows the domain. Why one ended is read where the row says it
     (``io/endings.py``); without it an attempt is taken to have ended by itself.
 
