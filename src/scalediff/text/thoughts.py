@@ -96,6 +96,19 @@ def opening(prompt: str, extra: Extra = ()) -> str:
     return last[0] if last and begins and not tail[last.end() :].strip() else ""
 
 
+def closing(begin: str, extra: Extra = ()) -> str:
+    """The end of the thought that a tag begins; empty where it begins none."""
+    match = next(_found(begin, extra), None)
+    what, _, family = str(match and match.lastgroup).partition("_")
+    return (*TAGS, *map(tuple, extra))[int(family)][1] if what == "begin" else ""
+
+
+def first_tag(text: str) -> str:
+    """The first tag of a text, as it stands there; empty where it has none."""
+    match = next(_found(text, ()), None)
+    return match[0] if match else ""
+
+
 def tokens(extra: Extra = ()) -> Iterator[str]:
     """Every piece of a tag that may be one token: what must not be hidden as a special one."""
     for tag in (*(tag for tags in (*TAGS, *extra) for tag in tags), *HARMONY):
