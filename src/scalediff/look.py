@@ -21,11 +21,13 @@ from scalediff.core.keys import digest
 from scalediff.core.records import Row
 from scalediff.io.answers import ReadOff
 from scalediff.io.files import Found, Identity, Reader, Rejected
-from scalediff.io.layouts import CLOSE, OPEN, attempts_in
+from scalediff.io.layouts import attempts_in
 from scalediff.io.reading import Reading, tick
 from scalediff.io.wanted import Named, Where
+from scalediff.text.marks import ending
 from scalediff.text.normalise import normalise
 from scalediff.text.phrases import Phrase, shared_phrases
+from scalediff.text.thoughts import split
 
 _SAMPLE = 2_000
 _SHOWN = 3
@@ -63,6 +65,7 @@ class Look:
         roles: Role in ``conversations`` or ``messages`` → turns.
         attempts: Role → attempts that the rows bring.
         reading: Where gold was read, and what was left.
+        endings: Why these attempts ended → attempts.
         solutions: Rows with a solution.
         closed: Rows with a thought that is closed and has something after it.
         open: Rows with a thought that is never closed, or has nothing after it.
@@ -86,6 +89,7 @@ class Look:
     roles: Counter[str] = field(default_factory=Counter)
     attempts: Counter[str] = field(default_factory=Counter)
     reading: Reading = field(default_factory=Reading)
+    endings: Counter[str] = field(default_factory=Counter)
     solutions: int = 0
     closed: int = 0
     open: int = 0
@@ -241,10 +245,13 @@ class _Counter:
         self.look.solutions += bool(text.strip())
         self.look.closed += any(a.get("content") for a in thoughts)
         self.look.open += any(not a.get("content") for a in thoughts) or (
-            not attempts and OPEN in text and CLOSE not in text
+            not attempts and split(text)[0] is not None
         )
         for attempt in attempts:
             tick(self.look.attempts, attempt["role"])
+            reason = attempt.get("finish_reason")
+            meaning = ending(reason)
+            tick(self.look.endings, f"{meaning} ({reason})" if meaning == "unknown" else meaning)
 
     def finish(self, count_tokens: Callable[[str], int] | None) -> Look:
         """What was found, with what needs all of it."""
@@ -321,6 +328,14 @@ def _holds(found: Look) -> Iterator[str]:
     )
     if found.attempts:
         yield _line("attempts", _counted(found.attempts))
+        if found.endings.keys() - {"stop"}:
+            yield _line("endings", _counted(found.endings))
+        if unknown := sum(n for name, n in found.endings.items() if name.startswith("unknown")):
+            yield _line(
+                "",
+                f"{unknown:,} attempts end for a reason that is not known and count as cut; say "
+                "what it means under thoughts.finish_reasons of a recipe",
+            )
     yield _line(
         "thinking",
         f"{found.closed:,} rows with a closed thought ({found.closed / rows:.1%}), "

@@ -31,6 +31,7 @@ from scalediff.io.places import expand as expand
 from scalediff.io.raw import raw_rows
 from scalediff.io.values import Unreadable, shown
 from scalediff.io.wanted import Named, Where
+from scalediff.text.marks import Thoughts
 
 MAX_PROBLEM_CHARS = 20_000
 """Longest problem, in characters. Ours: some ten times the longest competition problem."""
@@ -140,6 +141,7 @@ class Reader:
         answer: Where the gold is, where it was named.
         where: The rows that are wanted; it counts those that are not.
         read_off: Reads the answer off a worked text that stands where gold does.
+        thoughts: Tags and finish reasons besides the known ones.
     """
 
     problem_column: str | None = None
@@ -150,6 +152,7 @@ class Reader:
     answer: Named | None = None
     where: Where = field(default_factory=Where)
     read_off: ReadOff | None = None
+    thoughts: Thoughts = field(default_factory=Thoughts)
 
     def scan(
         self, paths: Sequence[str], identity: Identity | None = None
@@ -200,7 +203,7 @@ class Reader:
             layout, row = self._understood(value)
             gold = find_gold(value, layout, self.answer, self.read_off)
             row = identity.settle(with_gold(row, gold))
-            if self.attempts and (made := attempts_in(row, self.response_column)):
+            if self.attempts and (made := attempts_in(row, self.response_column, self.thoughts)):
                 row["attempts"] = made
             orjson.dumps(row, default=str, option=_LOOSE)
         except RecordError as error:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from scalediff.core.records import Drop, Row, Verdict, attempts_of
 from scalediff.core.stage import AsyncStage, Config, Context
 from scalediff.io.gold import gold_of
+from scalediff.text.marks import ending
 
 
 class GradeConfig(Config):
@@ -71,6 +72,7 @@ class Grade(AsyncStage):
         answer = attempt.get("answer")
         if answer is None:
             reason = attempt.get("finish_reason")
-            return Verdict("wrong", "no_answer", "cut off" if reason == "length" else "no answer")
+            ended = ending(reason) == "stop"
+            return Verdict("wrong", "no_answer", "no answer" if ended else "cut off")
         compare = ctx.domain.verify if self.config.against == "gold" else ctx.domain.same
         return await compare(str(row.get("problem") or ""), str(answer), reference)

@@ -30,6 +30,7 @@ from scalediff.io.places import is_pattern
 from scalediff.io.reading import FILE, Reading
 from scalediff.io.run import write_json
 from scalediff.io.wanted import Named, Where, parted
+from scalediff.text.marks import Thoughts, ending
 
 EMBEDDED_ROWS = 1_000
 """Rows of an embedded set where no number is given."""
@@ -73,6 +74,8 @@ class SourcesConfig(Config):
     """Set rows without an attempt aside."""
     need_answer: bool = False
     """Set rows without an answer aside; a benchmark is graded against it."""
+    thoughts: Thoughts = Thoughts()
+    """With ``attempts``: tags and finish reasons of these files besides the known ones."""
     benchmark: str | None = None
     """Value of the column ``benchmark``; ``auto`` names it after the path where a row has none."""
 
@@ -205,6 +208,7 @@ class Sources(SetStage):
             answer=Named(column, "--answer-column") if column is not None else None,
             where=Where(config.where),
             read_off=ctx.domain.answer,
+            thoughts=config.thoughts,
         )
 
     def _set_aside(self, bad: Rejected, reject: Callable[[Row], None]) -> None:
@@ -263,4 +267,4 @@ def _cut(attempt: Row) -> bool:
 
     What looks like an answer may then stand in the thought, wherever a server put it.
     """
-    return attempt.get("finish_reason") == "length" and attempt.get("reasoning") is None
+    return ending(attempt.get("finish_reason")) != "stop" and attempt.get("reasoning") is None
