@@ -227,3 +227,20 @@ def test_a_real_file():
     found = look([str(path)])
     assert (found.rows, found.gold, found.duplicates, found.rejected.total()) == (7473, 7473, 0, 0)
     assert found.sampled == 2000
+
+
+def test_why_attempts_ended_is_said_where_not_all_did_by_themselves(tmp_path):
+    rows = [
+        {"problem": f"Find ${n}$.", "response": "[THINK]a[/THINK]4", "finish_reason": reason}
+        for n, reason in enumerate(["stop", "MAX_TOKENS", "tired", "tired", "SAFETY", None])
+    ]
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = look([str(path)])
+    assert found.endings == {"stop": 2, "length": 1, "unknown (tired)": 2, "refused": 1}
+    assert (found.closed, found.open) == (6, 0)
+    text = render(found)
+    assert "unknown (tired) 2" in text
+    assert "2 attempts end for a reason that is not known and count as cut" in text
+    path.write_text(json.dumps(rows[0]) + "\n")
+    assert "endings" not in render(look([str(path)]))

@@ -1,1 +1,1 @@
-"""Pure functions on text: comparing, n-grams, duplicates, contamination, loops."""
+"""Pure functions on text: comparing, n-grams, duplicates, contamination, loops, thoughts."""

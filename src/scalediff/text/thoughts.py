@@ -30,7 +30,8 @@ _NEAR = 200
 _WORD = r"(?:tags?|tokens?|markers?|delimiters?)"
 _SPOKEN_BEFORE = re.compile(rf"\b{_WORD}[ :]+$", re.IGNORECASE)
 _SPOKEN_AFTER = re.compile(rf"[ ]{_WORD}\b")
-_QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "«": "»"}
+_QUOTES = {"“": "”", "‘": "’", "«": "»"}
+_QUOTED_FROM = re.compile(r"(?:^|[ (\n])(`{1,3}|[\"'“‘«])$")
 _NONE, _ANY = -1, -2
 _Event = tuple[str, int, int, int]
 """What a tag does (``begin``, ``end``, ``answer``, ``answered``), its family, from, to."""
@@ -202,21 +203,26 @@ def _events(text: str, finish_reason: object, extra: Extra) -> list[_Event]:
     found: list[_Event] = []
     for match in _found(text, extra):
         what, _, family = str(match.lastgroup).partition("_")
-        if not _spoken_of(text, *match.span(), begins=whole and what == "begin"):
+        named = whole and what == "begin" and _named(text, *match.span())
+        if not named and not _quoted(text, *match.span()):
             found.append((what, int(family), *match.span()))
     return found
 
 
-def _spoken_of(text: str, start: int, end: int, *, begins: bool) -> bool:
-    """Whether a tag is quoted or, at the beginning of a thought, named as a tag."""
+def _quoted(text: str, start: int, end: int) -> bool:
+    """Whether a tag alone stands in backticks or quotation marks, within a sentence."""
+    left = _QUOTED_FROM.search(text, max(0, start - 4), start)
+    if left is None or not text.startswith(_QUOTES.get(left[1], left[1]), end):
+        return False
+    after = end + len(left[1])
+    return text[after : after + 1] in {*" .,;:!?)\n"}
+
+
+def _named(text: str, start: int, end: int) -> bool:
+    """Whether a text speaks of a tag in the middle of a line."""
     before = text[max(0, start - _NEAR) : start].rpartition("\n")[2]
-    after = text[end : end + _NEAR].partition("\n")[0]
-    if before[-1:] in _QUOTES and after[:1] == _QUOTES[before[-1]] and not before[-2:-1].isalnum():
-        return True
-    if before.count("`") % 2 and "`" in after:
-        return True
-    named = _SPOKEN_BEFORE.search(before) or _SPOKEN_AFTER.match(after)
-    return begins and bool(before.strip()) and named is not None
+    named = _SPOKEN_BEFORE.search(before) or _SPOKEN_AFTER.match(text, end)
+    return bool(before.strip()) and named is not None
 
 
 def _ends_in_a_cut_tag(text: str, extra: Extra) -> bool:
@@ -233,7 +239,8 @@ def _untagged(text: str, events: list[_Event], at: int = 0, until: int | None = 
     """A stretch of a text without the tags in it."""
     until = len(text) if until is None else until
     parts = []
-    for _, _, start, end in events[bisect_left(events, at, key=lambda one: one[2]) :]:
+    for number in range(bisect_left(events, at, key=lambda one: one[2]), len(events)):
+        _, _, start, end = events[number]
         if end > until:
             break
         parts.append(text[at:start])

@@ -103,6 +103,11 @@ def test_a_cut_thought_gives_no_answer(text, reason):
         ("<think>a</think><answer>4</answer>", ("a", "<answer>4</answer>")),
         ("<think>a `</think>` b</think>4", ("a `</think>` b", "4")),
         ("<think>use `x`</think>`4`", ("use `x`", "`4`")),
+        ("<think>`</think>`", ("`", "`")),
+        ("<think>a (</think>) b", ("a (", ") b")),
+        ("Write ``<think>``, then think. 4", (None, "Write ``<think>``, then think. 4")),
+        ("“<think>” opens it: 4", (None, "“<think>” opens it: 4")),
+        ("<think>my '</think>' ends it</think>4", ("my '</think>' ends it", "4")),
         ('Write "<think>" first. It is 4.', (None, 'Write "<think>" first. It is 4.')),
         ("The tag <think> opens it.", (None, "The tag <think> opens it.")),
         ("It has <think> tags.", (None, "It has <think> tags.")),
@@ -210,6 +215,6 @@ def test_whatever_stands_between_the_tags(thought, content, pair):
      "assistantfinal" * 20_000, "<think " + "a=b " * 100_000, "[ " * 200_000],
 )  # fmt: skip
 def test_hostile_texts_take_no_time(text):
-    start = time.perf_counter()
+    start = time.process_time()
     split(text)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
