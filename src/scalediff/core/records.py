@@ -8,6 +8,7 @@ columns. Attempts hang below their row as ``row["attempts"]``, one dict each, to
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -33,6 +34,7 @@ REASONS: dict[str, str] = {
     "attempt_failed": "the engine could not work on this row after the stated tries",
     "truncated": "every attempt was cut off by the token cap",
     "no_answer": "no attempt holds an answer",
+    "not_read": "every attempt may hold an answer that could not be read with certainty",
     "looping": "every attempt repeats itself",
     "empty_thinking": "every attempt has an empty thought",
     "too_short": "every attempt is shorter than the recipe allows",
@@ -76,6 +78,32 @@ class Verdict:
     value: Value
     rule: str
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What answer a response gives.
+
+    Attributes:
+        answer: The answer as it stands there; None where none was read.
+        unread: Where none was read, what may be one; empty where the response plainly gives none.
+    """
+
+    answer: str | None = None
+    unread: str = ""
+
+
+def unanswered(attempt: Mapping[str, Any]) -> Verdict:
+    """The verdict on an attempt in which no answer was read.
+
+    Example:
+        >>> unanswered({"finish_reason": "length"}).rule, unanswered({"unread": "7 or so"}).value
+        ('no_answer', 'undecided')
+    """
+    if attempt.get("unread"):
+        return Verdict("undecided", "not_read", f"not read: {attempt['unread']}")
+    ended = attempt.get("finish_reason") in (None, "stop")
+    return Verdict("wrong", "no_answer", "no answer" if ended else "cut off")
 
 
 def merge(row: Row, added: Row) -> Row:

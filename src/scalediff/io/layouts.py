@@ -34,7 +34,7 @@ OPEN, CLOSE = "<think>", "</think>"
 _TURNS = ("conversations", "messages")
 _USER = ("human", "user")
 _ASSISTANT = ("gpt", "assistant", "model", "bot", "chatgpt")
-_RESPONSES = ("response", "generation", "generations")
+RESPONSES = ("response", "generation", "generations")
 _REASONS = {
     "length": "length",
     "max_tokens": "length",
@@ -44,7 +44,7 @@ _REASONS = {
 """What servers call the reasons for ending; every other one is ``stop``."""
 
 _ATTEMPT_TEXTS = ("reasoning", "content", "answer", "finish_reason", "model", "attempt_id",
-                  "rejected", "rejected_evidence", "verdict", "verdict_rule")  # fmt: skip
+                  "rejected", "rejected_evidence", "verdict", "verdict_rule", "unread")  # fmt: skip
 _ATTEMPT_NUMBERS = ("num_tokens", "sample_seed")
 
 
@@ -210,7 +210,7 @@ def attempts_in(row: Row, response_column: str | None = None) -> list[dict[str, 
     if own and _are_attempts(own):
         return list(own)
     texts: list[tuple[int, str]] = []
-    for name in (response_column,) if response_column else _RESPONSES:
+    for name in (response_column,) if response_column else RESPONSES:
         value = row.get(name)
         several = value if isinstance(value, list) else [value]
         texts += [(place, text) for place, text in enumerate(several) if isinstance(text, str)]

@@ -38,7 +38,7 @@ class Decide(RowStage):
     """One row, one decision, the first that applies."""
 
     name = "decide"
-    version = "3"
+    version = "4"
     adds = ("review", "student_outcome")
     Config = DecideConfig
     config: DecideConfig
@@ -109,12 +109,13 @@ def student_outcome(row: Row) -> str | None:
     """What the student made of the problem: None where it was not asked.
 
     ``right`` (agrees with the teacher), ``wrong`` (another answer), ``undecided`` (the grader
-    cannot tell), ``unfinished`` (cut off) or ``no_answer``; of several attempts the first of these
-    that any of them is. A student that does not finish says nothing of the teacher's answer.
+    cannot tell, or the answer was not read), ``unfinished`` (cut off) or ``no_answer``; of several
+    attempts the first of these that any of them is. A student that does not finish says nothing of
+    the teacher's answer.
     """
     found = set()
     for attempt in attempts_of(row, "student"):
-        if attempt.get("answer") is not None:
+        if attempt.get("answer") is not None or attempt.get("unread"):
             found.add(attempt.get("verdict"))
         else:
             ended = attempt.get("finish_reason") in (None, "stop")

@@ -2,16 +2,19 @@
 
 In: attempts of one role. Out: for each of them ``verdict``, ``verdict_rule``, ``verdict_reason``,
 and for the row ``pass_rate``, the share of right among decided attempts that no rule rejected. A
-wrong answer is told apart from a failure to give one (rule ``no_answer``); an undecided comparison
-is neither right nor wrong. Free: a new grader pays for no attempt.
+wrong answer is told apart from a failure to give one (rule ``no_answer``); an undecided comparison,
+or an answer that could not be read (``not_read``), is neither right nor wrong. Free: a new grader
+pays for no attempt.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, Literal
 
-from scalediff.core.records import Drop, Row, Verdict, attempts_of
+from scalediff.core.domain import Domain
+from scalediff.core.records import Drop, Row, Verdict, attempts_of, unanswered
 from scalediff.core.stage import AsyncStage, Config, Context
 
 
@@ -29,7 +32,7 @@ class Grade(AsyncStage):
     """Awaits the domain's grader; pays nothing."""
 
     name = "grade"
-    version = "2"
+    version = "3"
     adds = ("attempts", "pass_rate")
     Config = GradeConfig
     config: GradeConfig
@@ -70,10 +73,22 @@ class Grade(AsyncStage):
     ) -> Verdict:
         answer = attempt.get("answer")
         if answer is None:
-            reason = attempt.get("finish_reason")
-            return Verdict("wrong", "no_answer", "cut off" if reason == "length" else "no answer")
+            return unanswered(attempt)
         compare = ctx.domain.verify if self.config.against == "gold" else ctx.domain.same
         return await compare(str(row.get("problem") or ""), str(answer), reference)
+
+
+def answer_in(attempt: Mapping[str, Any], domain: Domain) -> dict[str, str | None]:
+    """The columns ``answer`` and ``unread`` of an attempt.
+
+    A response that was cut before any thought in it had ended gives no answer: what looks like one
+    may then stand in the thought, wherever a server put it.
+    """
+    content, reason = attempt.get("content") or "", attempt.get("finish_reason")
+    if not content.strip() or (reason not in (None, "stop") and attempt.get("reasoning") is None):
+        return {"answer": None}
+    found = domain.read(content, reason)
+    return {"answer": found.answer} | ({"unread": found.unread} if found.unread else {})
 
 
 def gold_of(row: Row) -> str | None:

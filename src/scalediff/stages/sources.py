@@ -24,7 +24,7 @@ from scalediff.io.exports import open_jsonl
 from scalediff.io.files import MAX_PROBLEM_CHARS, Identity, Reader, Rejected
 from scalediff.io.layouts import free_name
 from scalediff.io.places import is_pattern
-from scalediff.stages.grade import gold_of
+from scalediff.stages.grade import answer_in, gold_of
 
 EMBEDDED_ROWS = 1_000
 """Rows of an embedded set where no number is given."""
@@ -68,7 +68,7 @@ class Sources(SetStage):
     """Reads everything once, in order."""
 
     name = "sources"
-    version = "3"
+    version = "4"
     births = True
     adds = ("problem", "problem_id", "answer", "solution", "benchmark", "attempts")
     Config = SourcesConfig
@@ -138,8 +138,8 @@ class Sources(SetStage):
                 self._set_aside(Rejected(found.path, found.line, lacks, text), reject)
                 continue
             for attempt in row.get("attempts") or ():
-                if "answer" not in attempt and attempt.get("content") and not _cut(attempt):
-                    attempt["answer"] = ctx.domain.answer(attempt["content"])
+                if "answer" not in attempt:
+                    attempt.update(answer_in(attempt, ctx.domain))
             yield row
 
     def _lacks(self, row: Row) -> str:
@@ -179,11 +179,3 @@ class Sources(SetStage):
         if own is not None and own != label:
             row = {**row, free_name(row, "benchmark"): own}
         return {**row, "benchmark": label}
-
-
-def _cut(attempt: Row) -> bool:
-    """Whether a text made elsewhere was cut before any thought in it ended.
-
-    What looks like an answer may then stand in the thought, wherever a server put it.
-    """
-    return attempt.get("finish_reason") == "length" and attempt.get("reasoning") is None

@@ -6,8 +6,9 @@ r"""Grading in one line: a response and its gold in, a verdict out.
     grade(r"So it is $\boxed{\frac{1}{2}}$.", "0.5").value     # 'right'
 
 The verdict is right, wrong or undecided, with the rule that decided and the reason; a response
-without an answer is wrong with the rule ``no_answer``. Nothing of a text is ever executed; what
-needs computer algebra happens in processes that are killed when they take too long or too much.
+without an answer is wrong with the rule ``no_answer``, one that may hold an answer which could not
+be read is undecided with the rule ``not_read``. Nothing of a text is ever executed; what needs
+computer algebra happens in processes that are killed when they take too long or too much.
 """
 
 from __future__ import annotations
@@ -18,11 +19,9 @@ import threading
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from scalediff.core.records import Verdict
-from scalediff.domains.math.grading.extract import extract, gold_answer
+from scalediff.core.records import Reading, Verdict, unanswered
+from scalediff.domains.math.grading.extract import answer_part, gold_answer, read_answer
 from scalediff.domains.math.grading.grader import Grader, grade_at_once
-
-NO_ANSWER = Verdict("wrong", "no_answer", "the response gives no answer")
 
 _WINDOW = 2_000
 
@@ -32,7 +31,7 @@ def answer_of(response: str, finish_reason: str | None = None) -> str | None:
 
     Args:
         response: The text, with or without a thought in ``<think>`` tags.
-        finish_reason: Why it ended, where that is known: with ``length`` and no end of a thought
+        finish_reason: Why it ended, where that is known: where it was cut and no thought had ended
             there is no answer, since what looks like one may stand in the thought.
 
     Example:
@@ -41,9 +40,11 @@ def answer_of(response: str, finish_reason: str | None = None) -> str | None:
         >>> answer_of(r"<think>\boxed{3}? Let me", "length") is None
         True
     """
-    if finish_reason == "length" and "</think>" not in response:
-        return None
-    return extract(response)
+    return _reading(response, finish_reason).answer
+
+
+def _reading(response: str, finish_reason: str | None = None) -> Reading:
+    return read_answer(answer_part(response, finish_reason), finish_reason)
 
 
 def grade(response: str, gold: str, *, finish_reason: str | None = None) -> Verdict:
@@ -69,13 +70,14 @@ def grade_many(rows: Iterable[Sequence[Any]]) -> list[Verdict]:
     verdicts: list[Verdict] = []
     left: dict[int, tuple[str, str]] = {}
     for at, (response, gold, *reason) in enumerate(rows):
-        answer = answer_of(response, *reason)
-        if answer is None:
-            verdicts.append(NO_ANSWER)
+        found = _reading(response, *reason)
+        missing = unanswered({"unread": found.unread, "finish_reason": next(iter(reason), None)})
+        if found.answer is None:
+            verdicts.append(missing)
             continue
-        pair = (answer, gold_answer(str(gold)))
+        pair = (found.answer, gold_answer(str(gold)))
         verdict = grade_at_once(*pair)
-        verdicts.append(verdict or NO_ANSWER)
+        verdicts.append(verdict or missing)
         if verdict is None:
             left[at] = pair
     if left:
