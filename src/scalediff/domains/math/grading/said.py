@@ -9,6 +9,7 @@ answer.
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 from scalediff.core.records import Reading
 from scalediff.domains.math.grading.factors import SCALE
@@ -122,6 +123,7 @@ _COMMANDS = re.compile(r"\\[A-Za-z]+|[\W\d_]+")
 _FOREIGN = re.compile("[\u0400-\u1fff\u3040-\ud7af]{3}")
 """Letters of other scripts than Latin and Greek."""
 _FEWEST_WORDS = 5
+_MOST_WORDS_OF_ANSWERS = 500
 
 
 def read_said(content: str) -> Reading:
@@ -152,10 +154,13 @@ def _unread(content: str) -> str:
     """What shows that a text may hold an answer; empty where it plainly gives none."""
     if found := _OTHER_BOX.search(content):
         return f"another box: {found[0]}"
-    for found in _MAY_SAY.finditer(content):
-        start = max((m.end() for m in _CLAUSE.finditer(content, 0, found.start())), default=0)
-        stop = _CLAUSE.search(content, found.end())
-        clause = content[start : stop.start() if stop else len(content)][:_MAX_SAID]
+    for found in islice(_MAY_SAY.finditer(content), _MOST_WORDS_OF_ANSWERS):
+        start = max(0, found.start() - _MAX_SAID)
+        start = max(
+            (m.end() for m in _CLAUSE.finditer(content, start, found.start())), default=start
+        )
+        stop = _CLAUSE.search(content, found.end(), found.end() + _MAX_SAID)
+        clause = content[start : stop.start() if stop else found.end() + _MAX_SAID]
         if _HOLDS.search(clause) or not found[0].isascii():
             return f"announced: {clause.strip()}"
     line = content.strip().rpartition("\n")[2]
@@ -168,7 +173,8 @@ def _unread(content: str) -> str:
         return f"a conclusion: {sentence[:_MAX_SAID]}"
     if "=" in line and not re.search("[A-Za-z]{3}", _COMMANDS.sub(" ", line)):
         return f"a formula: {line[:_MAX_SAID]}"
-    if 0 < len(words) <= _FEWEST_WORDS and not _DECLINES.search(content):
+    few = 0 < len(words) <= _FEWEST_WORDS and "\n" not in content.strip()
+    if few and not _DECLINES.search(content):
         return f"a few words: {content.strip()[:_MAX_SAID]}"
     return ""
 

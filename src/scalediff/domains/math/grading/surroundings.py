@@ -30,9 +30,10 @@ _OPERATOR_BEFORE = re.compile(
 _TEXT_END = re.compile(
     r"\\(?:text\w*|mathrm|mathbf|mbox|color|begin|end|hspace|vspace|tag|label|boxed|fbox)\s*$"
 )
+_ONE_VALUE = r"(?:[A-Za-z]\s*=\s*)?(?:-?\d[\d.]*|\\[dt]?frac\{?\d+\}?\{?\d+\}?)\s*"
 _LISTED_BEFORE = re.compile(
-    r"(?:(?:^|[\s$])(?:[A-Za-z]\s*=\s*)?(?:-?\d[\d.]*|\\[dt]?frac\{?\d+\}?\{?\d+\}?)|\b[A-H])"
-    r"\s*\$?\s*(?:\\text\s*\{\s*)?(?:and|or)(?:\s*\})?(?:\s|\\[,; ]|\$)*$"
+    rf"(?:\$\s*{_ONE_VALUE}\$|(?:^|[\s$]){_ONE_VALUE}|\b[A-H])\s*(?:\\text\s*\{{\s*)?(?:and|or)"
+    r"(?:\s*\})?(?:\s|\\[,; ]|\$)*$"
     r"|(?:\$|\\\(|\\\[)[^$A-Za-z]*\d\s*,\s*(?:\\[,; ]|\\quad)?\s*$"
     r"|(?:^|[\s=$])[(\[{][^()\[\]$A-Za-z]*\d\s*,\s*$"
 )
