@@ -8,7 +8,6 @@ columns. Attempts hang below their row as ``row["attempts"]``, one dict each, to
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -93,16 +92,19 @@ class Reading:
     unread: str = ""
 
 
-def unanswered(attempt: Mapping[str, Any]) -> Verdict:
-    """The verdict on an attempt in which no answer was read.
+def unanswered(unread: str = "", ended: bool = True) -> Verdict:
+    """The verdict on a response in which no answer was read.
+
+    Args:
+        unread: What may be an answer and could not be read (``Reading.unread``).
+        ended: Whether the response ended by itself.
 
     Example:
-        >>> unanswered({"finish_reason": "length"}).rule, unanswered({"unread": "7 or so"}).value
+        >>> unanswered(ended=False).rule, unanswered("7 or so").value
         ('no_answer', 'undecided')
     """
-    if attempt.get("unread"):
-        return Verdict("undecided", "not_read", f"not read: {attempt['unread']}")
-    ended = attempt.get("finish_reason") in (None, "stop")
+    if unread:
+        return Verdict("undecided", "not_read", f"not read: {unread}")
     return Verdict("wrong", "no_answer", "no answer" if ended else "cut off")
 
 

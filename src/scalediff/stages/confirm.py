@@ -26,7 +26,7 @@ class Confirm(AsyncStage):
         """The verdict on the row's label."""
         gold, label = row.get("hidden_gold"), row.get("label")
         problem = str(row.get("problem") or "")
-        verdict = unanswered({})
+        verdict = unanswered()
         if label is not None:
             verdict = await ctx.domain.verify(problem, label, str(gold))
         reason = f"label {label}, gold {gold}: {verdict.reason}"

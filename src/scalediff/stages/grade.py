@@ -73,7 +73,8 @@ class Grade(AsyncStage):
     ) -> Verdict:
         answer = attempt.get("answer")
         if answer is None:
-            return unanswered(attempt)
+            ended = attempt.get("finish_reason") in (None, "stop")
+            return unanswered(attempt.get("unread") or "", ended)
         compare = ctx.domain.verify if self.config.against == "gold" else ctx.domain.same
         return await compare(str(row.get("problem") or ""), str(answer), reference)
 

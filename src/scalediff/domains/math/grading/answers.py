@@ -20,7 +20,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from scalediff.core.records import Reading, Verdict, unanswered
-from scalediff.domains.math.grading.extract import answer_part, gold_answer, read_answer
+from scalediff.domains.math.grading.extract import answer_part, ending, gold_answer, read_answer
 from scalediff.domains.math.grading.grader import Grader, grade_at_once
 
 _WINDOW = 2_000
@@ -71,7 +71,7 @@ def grade_many(rows: Iterable[Sequence[Any]]) -> list[Verdict]:
     left: dict[int, tuple[str, str]] = {}
     for at, (response, gold, *reason) in enumerate(rows):
         found = _reading(response, *reason)
-        missing = unanswered({"unread": found.unread, "finish_reason": next(iter(reason), None)})
+        missing = unanswered(found.unread, ending(*reason) == "stop")
         if found.answer is None:
             verdicts.append(missing)
             continue

@@ -53,7 +53,7 @@ def answer_part(response: str, finish_reason: str | None = None) -> str:
     return "" if "<think>" in rest else rest
 
 
-def ending(finish_reason: str | None) -> str:
+def ending(finish_reason: str | None = None) -> str:
     """What a finish reason means."""
     return "stop" if finish_reason in (None, "stop", "eos", "end_turn") else "length"
 
