@@ -149,7 +149,7 @@ def look(
         problem_column=problem_column,
         answer_column=answer_column,
         where=where,
-        read_off=known.answer,
+        read_off=lambda text: known.read(text).answer,
     )
     print(render(found))
 

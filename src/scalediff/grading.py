@@ -1,7 +1,7 @@
 """``scalediff grade``: rows with ``response`` (or ``prediction``) and ``answer`` get a verdict.
 
-A recipe of two steps like any other command; only the export differs: the verdict on the first
-attempt stands in the row itself.
+A recipe of two steps like any other command; only the export differs: the verdict stands in the row
+itself. A row with several generations gets one for each, and the share of right ones.
 """
 
 from __future__ import annotations
@@ -13,11 +13,18 @@ from typing import Any
 
 from scalediff.commands import Command, companions, run_command
 from scalediff.core.errors import InputError
-from scalediff.core.records import Row
-
-_MISSING = "no response"
+from scalediff.core.records import Row, attempts_of
+from scalediff.io.layouts import RESPONSES
 
 COLUMNS = ("verdict", "verdict_rule", "verdict_reason")
+"""Of a row with one generation; each is null in a row of several, which has lists instead."""
+
+LISTS = ("verdicts", "verdict_rules", "verdict_reasons")
+"""Lists with one entry a generation, in their order; beside them ``share_right``, the share of
+right among decided ones, null where none was decided."""
+
+_NO_RESPONSE = ("undecided", "missing", "no response")
+_NO_GOLD = ("undecided", "missing", "no answer to compare with")
 
 
 def grade_files(
@@ -52,9 +59,17 @@ def grade_files(
         },
         domain=domain,
     )
-    counts: Counter[str] = Counter()
-    run_command(command, lambda _: True, lambda row: _graded(row, counts))
-    if set(counts) == {_MISSING}:
+    rows: list[int] = []
+    counts: Counter[tuple[str, ...]] = Counter()
+
+    def shape(row: Row) -> Row:
+        verdicts = _verdicts(row, response_column)
+        rows.append(len(verdicts))
+        counts.update(verdicts)
+        return _graded(row, verdicts)
+
+    run_command(command, lambda _: True, shape)
+    if set(counts) == {_NO_RESPONSE}:
         wanted = response_column or "response, generation, generations or prediction"
         for path in (out, *companions(out)):
             path.unlink(missing_ok=True)
@@ -62,24 +77,40 @@ def grade_files(
             f"no row has a column {wanted} to grade; name the one that holds the response with "
             "--response-column"
         )
-    counts["undecided"] += counts.pop(_MISSING, 0)
     total = sum(counts.values())
-    shares = ", ".join(f"{name} {n:,} ({n / total:.1%})" for name, n in counts.most_common() if n)
-    print(f"{total:,} rows: {shares}")
+    values: Counter[str] = Counter()
+    for verdict, n in counts.items():
+        values[verdict[0]] += n
+    shares = ", ".join(f"{name} {n:,} ({n / total:.1%})" for name, n in values.most_common())
+    generations = f", {total:,} generations" if max(rows) > 1 else ""
+    print(f"{len(rows):,} rows{generations}: {shares}")
 
 
-def _graded(row: Row, counts: Counter[str]) -> Row:
-    """The row with the verdict on its first attempt, and without what is only ours."""
+def _verdicts(row: Row, response_column: str | None) -> list[tuple[str, ...]]:
+    """The verdict, its rule and its reason for each generation of a row, in their order."""
+    found = [
+        tuple(str(attempt[name]) for name in COLUMNS) if attempt.get("verdict") else _NO_GOLD
+        for attempt in attempts_of(row, "teacher")
+    ]
+    names = (response_column,) if response_column else RESPONSES
+    several: Any = next((row[name] for name in names if isinstance(row.get(name), list)), [])
+    if len(several) - len(found) == several.count(None):
+        for place in (i for i, one in enumerate(several) if one is None):
+            found.insert(place, _NO_RESPONSE)
+    return found or [_NO_RESPONSE]
+
+
+def _graded(row: Row, verdicts: list[tuple[str, ...]]) -> Row:
+    """The row with its verdicts, and without what is only ours."""
     attempts = row.get("attempts") or []
     ours = any(attempt.get("model") != "elsewhere" for attempt in attempts)
-    first: Row = next((a for a in attempts if a.get("verdict")), {})
-    verdict = {name: first.get(name) for name in COLUMNS}
-    if verdict["verdict"] is None:
-        reason = _MISSING if not attempts else "no answer to compare with"
-        verdict = dict(zip(COLUMNS, ("undecided", "missing", reason), strict=True))
-    counts[str(verdict["verdict"]) if attempts else _MISSING] += 1
     for name in () if ours else ("key", "problem_id", "pass_rate", "attempts"):
         row.pop(name, None)
         if f"source_{name}" in row:  # the row's own column of that name, back in its place
             row[name] = row.pop(f"source_{name}")
-    return {**row, **verdict}
+    if len(verdicts) == 1:
+        return row | dict(zip(COLUMNS, verdicts[0], strict=True))
+    lists = dict(zip(LISTS, map(list, zip(*verdicts, strict=True)), strict=True))
+    decided = [value for value in lists["verdicts"] if value != "undecided"]
+    share = decided.count("right") / len(decided) if decided else None
+    return row | dict.fromkeys(COLUMNS) | lists | {"share_right": share}

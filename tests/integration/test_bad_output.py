@@ -166,3 +166,19 @@ def test_a_full_disk_ends_in_one_sentence_and_the_same_command_goes_on(
     monkeypatch.setattr(os, "pwrite", real)
     assert call(*distill)[0] == 0
     assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 100
+
+
+def test_every_generation_gets_a_verdict(call, tmp_path, capsys):
+    several = ["\\boxed{4}", "\\boxed{5}", "Thus it is 4.", None, "\\boxed{4} or \\boxed{5}"]
+    reasons = ["stop", "stop", "stop", None, "stop"]
+    row = {**GOOD, "generations": several, "finish_reasons": reasons, "pass_rate": 0.5}
+    single = {**GOOD, "problem": "How much is $1+3$ all in all?", "generations": ["\\boxed{4}"]}
+    lines(tmp_path / "in.jsonl", row, single)
+    assert call("grade", "in.jsonl", "-o", "graded.jsonl")[0] == 0
+    first, second = map(json.loads, (tmp_path / "graded.jsonl").read_text().splitlines())
+    assert first["verdicts"] == ["right", "wrong", "undecided", "undecided", "wrong"]
+    assert first["verdict_rules"] == ["exact", "exact", "not_read", "missing", "shape"]
+    assert (first["verdict"], first["share_right"], first["pass_rate"]) == (None, 1 / 3, 0.5)
+    assert first["generations"] == several
+    assert second["verdict"] == "right"
+    assert "verdicts" not in second

@@ -9,7 +9,7 @@ from typing import Any
 
 from scalediff.core.engine import Completion, EngineInfo, Request, Score, Usage
 from scalediff.core.keys import problem_id
-from scalediff.core.records import Drop, Row, Verdict
+from scalediff.core.records import Drop, Reading, Row, Verdict
 from scalediff.core.stage import Context
 
 
@@ -27,11 +27,11 @@ class FakeDomain:
     def prompt(self, problem: str, role: str) -> str:
         return problem if role == "identifier" else f"Box the answer.\n{problem}"
 
-    def answer(self, content: str) -> str | None:
+    def read(self, content: str, finish_reason: str | None = None) -> Reading:
         found = re.findall(r"\\boxed\{([^{}]*(?:\{[^{}]*\}[^{}]*)*)\}", content)
-        return found[-1] if found else None
+        return Reading(found[-1] if found else None)
 
-    async def verify(self, problem: str, answer: str | None, gold: str) -> Verdict:
+    async def verify(self, problem: str, answer: str, gold: str) -> Verdict:
         return Verdict("right" if answer == gold else "wrong", "exact")
 
     async def same(self, problem: str, a: str, b: str) -> Verdict:

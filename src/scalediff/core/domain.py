@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from scalediff.core.records import Drop, Row, Verdict
+from scalediff.core.records import Drop, Reading, Row, Verdict
 
 
 class Domain(Protocol):
@@ -25,12 +25,12 @@ class Domain(Protocol):
         """The user turn for a role: identifier, teacher, student, evaluation."""
         ...
 
-    def answer(self, content: str) -> str | None:
-        """The answer that a response's content gives, or None where there is none."""
+    def read(self, content: str, finish_reason: str | None = None) -> Reading:
+        """What answer a response's content gives; one that was cut off holds none unread."""
         ...
 
-    async def verify(self, problem: str, answer: str | None, gold: str) -> Verdict:
-        """Whether an extracted answer is right by the row's gold."""
+    async def verify(self, problem: str, answer: str, gold: str) -> Verdict:
+        """Whether an answer that was read is right by the row's gold."""
         ...
 
     async def same(self, problem: str, a: str, b: str) -> Verdict:

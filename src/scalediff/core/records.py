@@ -33,6 +33,7 @@ REASONS: dict[str, str] = {
     "attempt_failed": "the engine could not work on this row after the stated tries",
     "truncated": "every attempt was cut off by the token cap",
     "no_answer": "no attempt holds an answer",
+    "not_read": "every attempt may hold an answer that could not be read with certainty",
     "looping": "every attempt repeats itself",
     "empty_thinking": "every attempt has an empty thought",
     "too_short": "every attempt is shorter than the recipe allows",
@@ -76,6 +77,35 @@ class Verdict:
     value: Value
     rule: str
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What answer a response gives.
+
+    Attributes:
+        answer: The answer as it stands there; None where none was read.
+        unread: Where none was read, what may be one; empty where the response plainly gives none.
+    """
+
+    answer: str | None = None
+    unread: str = ""
+
+
+def unanswered(unread: str = "", ended: bool = True) -> Verdict:
+    """The verdict on a response in which no answer was read.
+
+    Args:
+        unread: What may be an answer and could not be read (``Reading.unread``).
+        ended: Whether the response ended by itself.
+
+    Example:
+        >>> unanswered(ended=False).rule, unanswered("7 or so").value
+        ('no_answer', 'undecided')
+    """
+    if unread:
+        return Verdict("undecided", "not_read", f"not read: {unread}")
+    return Verdict("wrong", "no_answer", "no answer" if ended else "cut off")
 
 
 def merge(row: Row, added: Row) -> Row:

@@ -40,9 +40,9 @@ _TURNS = ("conversations", "messages")
 _USER = ("human", "user")
 _ASSISTANT = ("gpt", "assistant", "model", "bot", "chatgpt")
 _NO_MORE = Thoughts()
-_RESPONSES = ("response", "generation", "generations")
+RESPONSES = ("response", "generation", "generations")
 _ATTEMPT_TEXTS = ("reasoning", "content", "answer", "finish_reason", "model", "attempt_id",
-                  "rejected", "rejected_evidence", "verdict", "verdict_rule")  # fmt: skip
+                  "rejected", "rejected_evidence", "verdict", "verdict_rule", "unread")  # fmt: skip
 _ATTEMPT_NUMBERS = ("num_tokens", "sample_seed")
 
 
@@ -202,7 +202,7 @@ def attempts_in(
     if own and _are_attempts(own):
         return [_ours(one, more) for one in own]
     found: list[tuple[str, str]] = []
-    for name in (response_column,) if response_column else _RESPONSES:
+    for name in (response_column,) if response_column else RESPONSES:
         found += _responses(row, name, more)
     solution = row.get("solution") if response_column is None else None
     if not found and isinstance(solution, str):

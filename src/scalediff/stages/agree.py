@@ -2,7 +2,8 @@
 
 In: teacher attempts. Out: ``label``, ``confidence`` (``num_agree`` over ``num_graded``: the share
 of graded answers that give it), ``num_agree``, ``num_graded``, ``num_counted`` (all attempts),
-``num_undecided`` (attempts that the grader could neither put with the label nor keep apart from it)
+``num_undecided`` (attempts that the grader could neither put with the label nor keep apart from it,
+or whose answer was not read)
 and ``solution_index`` (whose attempt becomes the solution). Equivalent forms are one answer. An
 attempt that was cut off, that a rule rejected or that the grader cannot compare with the label is
 no vote, neither for it nor against it: how many votes there are is for ``decide`` to judge. Where
@@ -53,7 +54,8 @@ class Agree(AsyncStage):
         everyone = attempts_of(row, self.config.role)
         voters = [a for a in everyone if not a.get("rejected") and a.get("answer") is not None]
         if not voters:
-            return Drop("no_answer", f"none of {len(everyone)} attempts gives an answer")
+            reason = "not_read" if any(a.get("unread") for a in everyone) else "no_answer"
+            return Drop(reason, f"of {len(everyone)} attempts none gives an answer that was read")
         gold = gold_of(row)
         clusters: list[_Cluster] = [] if gold is None else [_Cluster(gold)]
         for attempt in voters:
@@ -61,7 +63,8 @@ class Agree(AsyncStage):
         # of equally large ones the one with the earliest attempt; the tie shows in the confidence
         largest = max(clusters, key=lambda c: len(c.members))
         chosen = largest if gold is None else clusters[0]
-        return self._outcome(chosen, len(voters), len(everyone))
+        unread = sum(bool(a.get("unread")) for a in everyone if a.get("answer") is None)
+        return self._outcome(chosen, len(voters), len(everyone), unread)
 
     async def _place(
         self,
@@ -94,7 +97,7 @@ class Agree(AsyncStage):
         clusters.append(new)
 
     @staticmethod
-    def _outcome(cluster: _Cluster, voters: int, counted: int) -> Row:
+    def _outcome(cluster: _Cluster, voters: int, counted: int, unread: int) -> Row:
         undecided = sum(len(other.members) for other in cluster.doubts)
         graded = voters - undecided
         return {
@@ -103,6 +106,6 @@ class Agree(AsyncStage):
             "num_agree": len(cluster.members),
             "num_graded": graded,
             "num_counted": counted,
-            "num_undecided": undecided,
+            "num_undecided": undecided + unread,
             "solution_index": cluster.members[0]["sample_index"] if cluster.members else None,
         }

@@ -6,7 +6,7 @@ leaves: what is wrong is counted, in the report and for the calibration of confi
 
 from __future__ import annotations
 
-from scalediff.core.records import Drop, Row
+from scalediff.core.records import Drop, Row, unanswered
 from scalediff.core.stage import AsyncStage, Config, Context
 
 
@@ -25,6 +25,9 @@ class Confirm(AsyncStage):
     async def process(self, row: Row, sample_index: int, ctx: Context) -> Row | Drop:
         """The verdict on the row's label."""
         gold, label = row.get("hidden_gold"), row.get("label")
-        verdict = await ctx.domain.verify(str(row.get("problem") or ""), label, str(gold))
+        problem = str(row.get("problem") or "")
+        verdict = unanswered()
+        if label is not None:
+            verdict = await ctx.domain.verify(problem, label, str(gold))
         reason = f"label {label}, gold {gold}: {verdict.reason}"
         return {"canary_verdict": verdict.value, "canary_reason": reason}

@@ -110,12 +110,13 @@ def student_outcome(row: Row) -> str | None:
     """What the student made of the problem: None where it was not asked.
 
     ``right`` (agrees with the teacher), ``wrong`` (another answer), ``undecided`` (the grader
-    cannot tell), ``unfinished`` (cut off) or ``no_answer``; of several attempts the first of these
-    that any of them is. A student that does not finish says nothing of the teacher's answer.
+    cannot tell, or the answer was not read), ``unfinished`` (cut off) or ``no_answer``; of several
+    attempts the first of these that any of them is. A student that does not finish says nothing of
+    the teacher's answer.
     """
     found = set()
     for attempt in attempts_of(row, "student"):
-        if attempt.get("answer") is not None:
+        if attempt.get("answer") is not None or attempt.get("unread"):
             found.add(attempt.get("verdict"))
         else:
             ended = ending(attempt.get("finish_reason")) == "stop"

@@ -2,15 +2,18 @@
 
 In: attempts of one role. Out: for each of them ``verdict``, ``verdict_rule``, ``verdict_reason``,
 and for the row ``pass_rate``, the share of right among decided attempts that no rule rejected. A
-wrong answer is told apart from a failure to give one (rule ``no_answer``); an undecided comparison
-is neither right nor wrong. Free: a new grader pays for no attempt.
+wrong answer is told apart from a failure to give one (rule ``no_answer``); an undecided comparison,
+or an answer that could not be read (``not_read``), is neither right nor wrong. Free: a new grader
+pays for no attempt.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
-from scalediff.core.records import Drop, Row, Verdict, attempts_of
+from scalediff.core.domain import Domain
+from scalediff.core.records import Drop, Row, Verdict, attempts_of, unanswered
 from scalediff.core.stage import AsyncStage, Config, Context
 from scalediff.io.gold import gold_of
 from scalediff.text.marks import ending
@@ -71,8 +74,20 @@ class Grade(AsyncStage):
     ) -> Verdict:
         answer = attempt.get("answer")
         if answer is None:
-            reason = attempt.get("finish_reason")
-            ended = ending(reason) == "stop"
-            return Verdict("wrong", "no_answer", "no answer" if ended else "cut off")
+            ended = ending(attempt.get("finish_reason")) == "stop"
+            return unanswered(attempt.get("unread") or "", ended)
         compare = ctx.domain.verify if self.config.against == "gold" else ctx.domain.same
         return await compare(str(row.get("problem") or ""), str(answer), reference)
+
+
+def answer_columns(attempt: Mapping[str, Any], domain: Domain) -> dict[str, str | None]:
+    """The columns ``answer`` and ``unread`` of an attempt.
+
+    A response that was cut before any thought in it had ended gives no answer: what looks like one
+    may then stand in the thought, wherever a server put it.
+    """
+    content, reason = attempt.get("content") or "", attempt.get("finish_reason")
+    if not content.strip() or (ending(reason) != "stop" and attempt.get("reasoning") is None):
+        return {"answer": None}
+    found = domain.read(content, reason)
+    return {"answer": found.answer} | ({"unread": found.unread} if found.unread else {})

@@ -11,7 +11,6 @@ answers that conflict. ``scalediff filter --explain`` says what each threshold w
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,8 +25,6 @@ from scalediff.text.repetition import loop
 
 _FEWEST_LETTERS = 20
 """Texts with fewer letters are in no script."""
-_JOINED = 16
-"""Characters between two boxes of one sentence that make them parts of one answer."""
 
 
 class RulesConfig(Config):
@@ -114,7 +111,8 @@ class Rules(RowStage):
         if config.require_thinking and reasoning is not None and not reasoning.strip():
             return Drop("empty_thinking", "the thought is empty")
         if attempt.get("answer") is None:
-            return Drop("no_answer", f"content ends: {_tail(content)!r}")
+            reason = "not_read" if attempt.get("unread") else "no_answer"
+            return Drop(reason, f"content ends: {_tail(content)!r}")
         for text in (reasoning or "", content):
             if other := self._foreign(text, problem):
                 return Drop("wrong_language", other)
@@ -153,8 +151,8 @@ class Rules(RowStage):
         if not self.config.answer_marker:
             return None
         first: str | None = None
-        for text in _announced(content, self.config.answer_marker):
-            answer = domain.answer(text)
+        for text in _announced(content, self.config.answer_marker, domain):
+            answer = domain.read(text).answer
             if answer is None:
                 continue
             if first is None:
@@ -185,24 +183,24 @@ def _tail(content: str) -> str:
     return " ".join(content[-160:].split())
 
 
-def _announced(content: str, marker: str) -> Iterator[str]:
-    r"""Each announced answer with its marker; boxes joined in a sentence are one answer.
+def _announced(content: str, marker: str, domain: Domain) -> Iterator[str]:
+    r"""The text up to the end of each announced answer; those that the domain joins are one.
 
     ``\boxed{2} and \boxed{3}`` gives both roots, once; ``\boxed{2}. No: \boxed{3}`` contradicts
     itself.
     """
-    start = end = -1
+    start = last = before = 0
     at = content.find(marker)
     while at >= 0:
-        between = content[end:at]
-        if start < 0 or len(between) > _JOINED or re.search(r"[.\n;:]", between):
-            if start >= 0:
-                yield content[start:end]
-            start = at
         end = _closing(content, at + len(marker))
+        alone = domain.read(content[last:end]).answer
+        if last and domain.read(content[before:end]).answer == alone:
+            yield content[start:last]
+            start = last
+        before, last = last, end
         at = content.find(marker, end)
-    if start >= 0:
-        yield content[start:end]
+    if last:
+        yield content[start:last]
 
 
 def _closing(content: str, at: int) -> int:

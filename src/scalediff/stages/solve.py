@@ -1,10 +1,10 @@
 r"""Ask a model to solve problems: one attempt for each row and sample index.
 
 In: ``problem``. Out: ``attempts``, one dict for each sample (``role``, ``sample_index``,
-``reasoning``, ``content``, ``answer``, ``finish_reason``, ``num_tokens``, ``sample_seed``,
-``model``, ``attempt_id``). The teacher's attempts are the paper's distillation; the student's are
-what the filter compares with; evaluation and the identifier's pass rate use the same stage under
-another role.
+``reasoning``, ``content``, ``answer``, ``unread``, ``finish_reason``, ``num_tokens``,
+``sample_seed``, ``model``, ``attempt_id``). The teacher's attempts are the paper's distillation;
+the student's are what the filter compares with; evaluation and the identifier's pass rate use the
+same stage under another role.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from scalediff.core.errors import RecipeError
 from scalediff.core.keys import sample_seed
 from scalediff.core.records import Row
 from scalediff.core.stage import EXTENT, AsyncStage, Config, Context
+from scalediff.stages.grade import answer_columns
 from scalediff.text.marks import Thoughts
 from scalediff.text.watching import LoopWatch
 
@@ -116,18 +117,18 @@ class Solve(AsyncStage):
         return await engine.sample(request)
 
     def _attempt(self, completion: Completion, ctx: Context) -> dict[str, Any]:
-        """What of a completion an attempt keeps; a thought that was cut off holds no answer."""
-        content = completion.content
-        kept = {
-            "answer": ctx.domain.answer(content) if content.strip() else None,
+        """What of a completion an attempt keeps."""
+        texts = {"reasoning": completion.reasoning, "content": completion.content}
+        ended: Row = {
             "finish_reason": completion.finish_reason,
             "num_tokens": completion.num_tokens,
         }
+        kept: Row = {**answer_columns(texts | ended, ctx.domain), **ended}
         # where the engine keeps its completions in the attempt store, it says under which id, and
         # the text lies there once
         if attempt_id := getattr(completion, "attempt_id", None):
             return {**kept, "attempt_id": attempt_id}
-        return {**kept, "reasoning": completion.reasoning, "content": content}
+        return kept | texts
 
 
 def engine_of(ctx: Context) -> Engine:

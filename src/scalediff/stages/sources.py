@@ -30,7 +30,8 @@ from scalediff.io.places import is_pattern
 from scalediff.io.reading import FILE, Reading
 from scalediff.io.run import write_json
 from scalediff.io.wanted import Named, Where, parted
-from scalediff.text.marks import Thoughts, ending
+from scalediff.stages.grade import answer_columns
+from scalediff.text.marks import Thoughts
 
 EMBEDDED_ROWS = 1_000
 """Rows of an embedded set where no number is given."""
@@ -165,8 +166,8 @@ class Sources(SetStage):
                 self._set_aside(Rejected(found.path, found.line, lacks, text), reject)
                 continue
             for attempt in row.get("attempts") or ():
-                if "answer" not in attempt and attempt.get("content") and not _cut(attempt):
-                    attempt["answer"] = ctx.domain.answer(attempt["content"])
+                if "answer" not in attempt:
+                    attempt.update(answer_columns(attempt, ctx.domain))
             yield replace(found, row=row)
 
     def _read(
@@ -207,7 +208,7 @@ class Sources(SetStage):
             response_column=config.response_column,
             answer=Named(column, "--answer-column") if column is not None else None,
             where=Where(config.where),
-            read_off=ctx.domain.answer,
+            read_off=lambda text: ctx.domain.read(text).answer,
             thoughts=config.thoughts,
         )
 
@@ -260,11 +261,3 @@ def _why_none(found: Found) -> str:
     if found.gold.others:
         return f" ({found.gold.others[0]} looks like one: --answer-column {found.gold.others[0]})"
     return ""
-
-
-def _cut(attempt: Row) -> bool:
-    """Whether a text made elsewhere was cut before any thought in it ended.
-
-    What looks like an answer may then stand in the thought, wherever a server put it.
-    """
-    return ending(attempt.get("finish_reason")) != "stop" and attempt.get("reasoning") is None

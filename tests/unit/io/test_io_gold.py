@@ -2,9 +2,9 @@ import json
 
 import pytest
 
+from scalediff import answer_of as extract
 from scalediff.core.errors import InputError
 from scalediff.core.keys import problem_id
-from scalediff.domains.math.grading.extract import extract
 from scalediff.io.answers import answer_in
 from scalediff.io.files import Found, Identity, Reader
 from scalediff.io.gold import find_gold, gold_of, with_gold

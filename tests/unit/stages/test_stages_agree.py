@@ -105,6 +105,14 @@ def test_gold_is_the_label_and_is_never_overwritten():
     assert (none["label"], none["confidence"], none["solution_index"]) == ("4", 0.0, None)
 
 
+def test_attempts_whose_answer_was_not_read_are_undecided():
+    row = row_of("4", None, gold="5")
+    row["attempts"][1]["unread"] = "Thus 5"
+    assert agreed(row)["num_undecided"] == 1
+    row["attempts"].pop(0)
+    assert agreed(row).reason == "not_read"
+
+
 def test_a_row_without_any_answer_leaves():
     for row in (row_of(None, None), row_of("4", rejected={0}), {"key": "a", "problem": "p"}):
         drop = agreed(row)

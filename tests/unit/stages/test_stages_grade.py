@@ -1,10 +1,18 @@
 import asyncio
+import json
+from pathlib import Path
 
 import pytest
-from fakes import FakeDomain, context
+from fakes import FakeDomain, FakeEngine, context
 
+from scalediff import grade
+from scalediff.core.engine import Completion
 from scalediff.core.records import Verdict, merge
+from scalediff.domains.math import MathDomain
+from scalediff.grading import grade_files
 from scalediff.stages.grade import Grade, GradeConfig
+from scalediff.stages.solve import Solve, SolveConfig
+from scalediff.text.thoughts import split
 
 
 class ThreeValued(FakeDomain):
@@ -116,3 +124,63 @@ def test_nothing_decided_is_no_pass_rate():
 def test_gold_that_is_not_text_is_read_as_text(gold, answer):
     row = {"key": "a", "problem": None, "answer": gold, "attempts": [attempt("teacher", 0, answer)]}
     assert graded(row)["pass_rate"] == 1.0
+
+
+def test_an_answer_that_was_not_read_is_undecided():
+    row = {
+        "key": "a",
+        "problem": "p",
+        "answer": "4",
+        "attempts": [attempt("teacher", 0, None, unread="Thus 4"), attempt("teacher", 1, "4")],
+    }
+    added = graded(row)
+    assert [a["verdict_rule"] for a in added["attempts"]] == ["not_read", "exact"]
+    assert added["pass_rate"] == 1.0
+
+
+RESPONSES = [
+    (r"a</think>b<think>c \boxed{1}", "stop"),
+    (r"a</think>b \boxed{1}", "stop"),
+    (r"So \boxed{1}. Wait", "length"),
+    (r"hm</think>So \boxed{1}. Wait", "length"),
+    ("hm</think>Therefore it is 1.", "stop"),
+    ("hm</think>Therefore it is 1. And", "length"),
+    (r"\boxed{1} or \boxed{2}", "stop"),
+    (r"2\cdot\boxed{1}", "stop"),
+    (r"\boxed{1} million", "stop"),
+    ("정답은 1입니다.", "stop"),
+    ("정답은 1개입니다.", "stop"),
+    ("D is correct.", "stop"),
+    ("I don't know.", "stop"),
+    ("", "stop"),
+]
+
+
+def test_python_the_command_and_the_line_give_one_verdict(tmp_path, monkeypatch):
+    """Each text through ``grade``, ``scalediff grade``, and a model's answer in solve and grade."""
+    monkeypatch.chdir(tmp_path)
+    rows = [
+        {"problem": f"What is {i}?", "answer": "1", "response": text, "finish_reason": reason}
+        for i, (text, reason) in enumerate(RESPONSES)
+    ]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    grade_files(["in.jsonl"], Path("out.jsonl"), "math")
+    lines = (tmp_path / "out.jsonl").read_text().splitlines()
+    command = [(r["verdict"], r["verdict_rule"]) for r in map(json.loads, lines)]
+
+    async def line(text, reason):
+        domain = MathDomain()
+        thought, content = split(text)
+        row = {"key": "a", "problem": "p", "answer": "1"}
+        ctx = context(engine=FakeEngine(Completion(thought, content, reason, 9)), domain=domain)
+        try:
+            row |= await Solve(SolveConfig()).process(row, 0, ctx)
+            (made,) = (await Grade(GradeConfig()).process(row, 0, ctx))["attempts"]
+        finally:
+            await domain.close()
+        return made["verdict"], made["verdict_rule"]
+
+    python = [(v.value, v.rule) for v in (grade(t, "1", finish_reason=r) for t, r in RESPONSES)]
+    assert command == python
+    assert [asyncio.run(line(*one)) for one in RESPONSES] == python
+    assert [rule for _, rule in python[:4]] == ["no_answer", "exact", "no_answer", "exact"]

@@ -46,6 +46,7 @@ def test_a_good_attempt_gains_nothing():
         ({"reasoning": " \n"}, "empty_thinking"),
         ({"reasoning": None}, None),
         ({"answer": None}, "no_answer"),
+        ({"answer": None, "unread": "Thus 2"}, "not_read"),
         ({"reasoning": LOOP}, "looping"),
         ({"content": LOOP + "\\boxed{2}"}, "looping"),
         ({"content": "\\boxed{2}. No: \\boxed{3}"}, "conflicting_answers"),

@@ -6,10 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from scalediff.core.errors import RecipeError
-from scalediff.core.records import Drop, Row, Verdict
+from scalediff.core.records import Drop, Reading, Row, Verdict
 from scalediff.domains.math import benchmarks, checks, prompts
-from scalediff.domains.math.grading.extract import EXTRACT_VERSION, extract, gold_answer
+from scalediff.domains.math.grading.extract import (
+    EXTRACT_VERSION,
+    gold_answer,
+    read_answer,
+)
 from scalediff.domains.math.grading.grader import GRADER_VERSION, Grader, grade_at_once
+from scalediff.text.thoughts import answer_part
 
 
 class MathDomain:
@@ -28,14 +33,12 @@ class MathDomain:
         """The user turn for a role."""
         return prompts.render(problem, role)
 
-    def answer(self, content: str) -> str | None:
-        """The last box, or what the response says the answer is."""
-        return extract(content)
+    def read(self, content: str, finish_reason: str | None = None) -> Reading:
+        """What stands in the boxes, or what the response says the answer is."""
+        return read_answer(answer_part(content), finish_reason)
 
-    async def verify(self, problem: str, answer: str | None, gold: str) -> Verdict:
-        """Whether an extracted answer is the row's gold, which may be boxed or end in ``####``."""
-        if answer is None:
-            return Verdict("wrong", "no_answer", "the response gives no answer")
+    async def verify(self, problem: str, answer: str, gold: str) -> Verdict:
+        """Whether an answer is the row's gold, which may be boxed or end in ``####``."""
         return await self._grader.grade_pair(answer, gold_answer(gold))
 
     async def same(self, problem: str, a: str, b: str) -> Verdict:

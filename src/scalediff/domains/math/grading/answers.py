@@ -6,8 +6,9 @@ r"""Grading in one line: a response and its gold in, a verdict out.
     grade(r"So it is $\boxed{\frac{1}{2}}$.", "0.5").value     # 'right'
 
 The verdict is right, wrong or undecided, with the rule that decided and the reason; a response
-without an answer is wrong with the rule ``no_answer``. Nothing of a text is ever executed; what
-needs computer algebra happens in processes that are killed when they take too long or too much.
+without an answer is wrong with the rule ``no_answer``, one that may hold an answer which could not
+be read is undecided with the rule ``not_read``. Nothing of a text is ever executed; what needs
+computer algebra happens in processes that are killed when they take too long or too much.
 """
 
 from __future__ import annotations
@@ -18,11 +19,15 @@ import threading
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from scalediff.core.records import Verdict
-from scalediff.domains.math.grading.extract import extract, gold_answer
+from scalediff.core.records import Reading, Verdict, unanswered
+from scalediff.domains.math.grading.extract import gold_answer, read_answer
 from scalediff.domains.math.grading.grader import Grader, grade_at_once
+from scalediff.io.answers import answer_in
+from scalediff.text.marks import ending
+from scalediff.text.thoughts import answer_part
 
-NO_ANSWER = Verdict("wrong", "no_answer", "the response gives no answer")
+NO_GOLD = Verdict("undecided", "missing", "no answer to compare with")
+"""Where the gold is none, or a placeholder."""
 
 _WINDOW = 2_000
 
@@ -32,7 +37,7 @@ def answer_of(response: str, finish_reason: str | None = None) -> str | None:
 
     Args:
         response: The text, with or without a thought in ``<think>`` tags.
-        finish_reason: Why it ended, where that is known: with ``length`` and no end of a thought
+        finish_reason: Why it ended, where that is known: where it was cut and no thought had ended
             there is no answer, since what looks like one may stand in the thought.
 
     Example:
@@ -41,17 +46,25 @@ def answer_of(response: str, finish_reason: str | None = None) -> str | None:
         >>> answer_of(r"<think>\boxed{3}? Let me", "length") is None
         True
     """
-    if finish_reason == "length" and "</think>" not in response:
-        return None
-    return extract(response)
+    return _reading(response, finish_reason).answer
 
 
-def grade(response: str, gold: str, *, finish_reason: str | None = None) -> Verdict:
+def _read_off(text: str) -> str | None:
+    return read_answer(text).answer
+
+
+def _reading(response: str, finish_reason: str | None = None) -> Reading:
+    return read_answer(answer_part(response, finish_reason), finish_reason)
+
+
+def grade(response: str, gold: Any, *, finish_reason: str | None = None) -> Verdict:
     r"""Whether a response's final answer is the gold; may be called from any thread.
 
     Args:
         response: What a model wrote.
-        gold: The dataset's answer: bare, boxed in a solution, or behind ``####``.
+        gold: The dataset's answer: bare, boxed in a solution, or behind ``####``; a number, a
+            truth value or a list as in files (``io.answers``). With a placeholder such as ``N/A``
+            the verdict is undecided, rule ``missing``.
         finish_reason: See ``answer_of``.
 
     Raises:
@@ -69,13 +82,18 @@ def grade_many(rows: Iterable[Sequence[Any]]) -> list[Verdict]:
     verdicts: list[Verdict] = []
     left: dict[int, tuple[str, str]] = {}
     for at, (response, gold, *reason) in enumerate(rows):
-        answer = answer_of(response, *reason)
-        if answer is None:
-            verdicts.append(NO_ANSWER)
+        text = answer_in(gold, _read_off).text
+        if text is None:
+            verdicts.append(NO_GOLD)
             continue
-        pair = (answer, gold_answer(str(gold)))
+        found = _reading(response, *reason)
+        missing = unanswered(found.unread, ending(reason[0] if reason else None) == "stop")
+        if found.answer is None:
+            verdicts.append(missing)
+            continue
+        pair = (found.answer, gold_answer(text))
         verdict = grade_at_once(*pair)
-        verdicts.append(verdict or NO_ANSWER)
+        verdicts.append(verdict or missing)
         if verdict is None:
             left[at] = pair
     if left:

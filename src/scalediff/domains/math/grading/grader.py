@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import multiprocessing
 import threading
 from collections import OrderedDict
 from concurrent.futures import Future, TimeoutError
@@ -21,6 +20,7 @@ from scalediff.core.errors import PrerequisiteError
 from scalediff.core.records import Verdict
 from scalediff.domains.math.grading.compare import compare
 from scalediff.domains.math.grading.opinion import judge, start_worker
+from scalediff.domains.math.grading.processes import WithoutMain
 
 GRADER_VERSION = "4"
 """Raised whenever the same pair may get another verdict; part of the domain's version."""
@@ -86,8 +86,8 @@ class Grader:
                 return self._verdict(future)
             self._drop_pool(pool)
         raise PrerequisiteError(
-            "the grader's processes do not start; in a script of your own, put the call under "
-            "if __name__ == '__main__':"
+            "the grader's processes do not start, or end at once; see what stands above, and how "
+            "much memory a process may map (ulimit -v)"
         )
 
     def _ask(self, a: str, b: str) -> tuple[Any, Future[Verdict]]:
@@ -138,7 +138,7 @@ class Grader:
                 max_tasks=_TASKS_A_PROCESS,
                 initializer=start_worker,
                 initargs=(self._memory_bytes,),
-                context=multiprocessing.get_context("spawn"),
+                context=WithoutMain(),
             )
         return self._pool
 

@@ -200,7 +200,7 @@ def test_an_equal_answer_is_not_wrong(a, b):
         ("The answer is 5% of the population.", "5% of the population"),
         ("The answer is 18 eggs per day.", "18"),
         (r"x = -\boxed{3}", "-3"),
-        (r"Area $\boxed{3}\pi$.", r"3 \pi"),
+        (r"Area $\boxed{3}\pi$.", r"3\pi"),
         (r"$\boxed{3}$ million", "3 million"),
         ("The answer is 12. I am confident this answer is correct.", "12"),
         ("The answer is 12. This result is verified by substitution.", "12"),
