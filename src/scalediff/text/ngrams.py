@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from scalediff.text.normalise import normalise
+from scalediff.text.normalise import cased
 
 _TOKEN = re.compile(
     r"\\[A-Za-z]+|\\."
@@ -25,11 +25,20 @@ _ASCII_TOKEN = re.compile(
 )
 """The same tokens of plain ASCII, faster."""
 
+_GREEK = frozenset(
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon "
+    "phi chi psi omega".split()
+)
+_SHORT_WORDS = frozenset(
+    "of to in is it on an be at by as or if we he do so no up my us go me am pm cm km mm kg mg ml "
+    "ft lb oz hr ln th st nd rd".split()
+)
+_VOWELS = frozenset("aeiou")
+_MOST_POINTS = 5
+
 _OPERATORS = frozenset("+-*/<>=^!%|")
 _LOOKS = frozenset(
-    {r"\text", r"\textit", r"\emph", r"\boxed", r"\tag", r"\label", r"\begin", r"\end"}
-    | {r"\mathrm", r"\mathbf", r"\mathbb", r"\mathcal", r"\mathit"}
-    | {r"\hspace", r"\vspace", r"\phantom"}
+    [r"\boxed", r"\tag", r"\label", r"\begin", r"\end", r"\hspace", r"\vspace", r"\phantom"]
 )
 _TURNING_WORDS = """
 add added subtract subtracted multiply multiplied divide divided plus minus times sum difference
@@ -60,9 +69,22 @@ def split_tokens(text: str) -> list[str]:
     return (_ASCII_TOKEN if text.isascii() else _TOKEN).findall(text)
 
 
+def cased_tokens(text: str) -> list[str]:
+    """``tokens`` before letters are made small: as many, with the same places."""
+    return _without_separators(split_tokens(cased(text)))
+
+
 def tokens(text: str) -> list[str]:
     """The tokens of a text's comparing form; thousands separators are left out of numbers."""
-    found = split_tokens(normalise(text))
+    return small(cased_tokens(text))
+
+
+def small(words: Sequence[str]) -> list[str]:
+    """Tokens in small letters; a token stays a token, whatever its letters are."""
+    return " ".join(words).lower().split(" ") if words else []
+
+
+def _without_separators(found: list[str]) -> list[str]:
     return [t.replace(",", "") if t[0].isdigit() and "," in t else t for t in found]
 
 
@@ -79,8 +101,70 @@ def ngrams(words: Sequence[str], n: int) -> set[str]:
 
 
 def masked(words: Sequence[str]) -> list[str]:
-    """The tokens with ``#`` for every number."""
-    return ["#" if word[0].isdigit() else word for word in words]
+    r"""``cased_tokens`` with ``#`` for every number and ``@`` for every name of a variable.
+
+    Names are what could as well be others: ``x``, ``\alpha``, ``AB``, ``xy``; words are made small.
+
+    Example:
+        >>> masked(cased_tokens(r"In $\triangle ABC$ let $2x = 3\theta$."))
+        ['in', '\\triangle', '@', 'let', '#', '@', '=', '#', '@']
+    """
+    shouted = 4 * sum(map(str.islower, words)) < sum(map(str.isalpha, words))
+    marks = _MARKS[shouted]
+    if len(marks) > _MOST_MARKS:
+        marks.clear()
+    return [marks[word] for word in words]
+
+
+class _Marks(dict[str, str]):
+    """Token → what stands for it when numbers and names are masked."""
+
+    def __init__(self, shouted: bool) -> None:
+        self._shouted = shouted
+
+    def __missing__(self, word: str) -> str:
+        name = _is_name(word, self._shouted)
+        self[word] = made = "#" if word[0].isdigit() else "@" if name else word.lower()
+        return made
+
+
+_MARKS = {shouted: _Marks(shouted) for shouted in (False, True)}
+_MOST_MARKS = 1 << 17
+
+
+def _is_name(word: str, shouted: bool) -> bool:
+    """Whether a token names a variable, points or a product of variables.
+
+    Points are written in capitals, which say nothing in a text of capitals.
+    """
+    if not word.isascii():
+        return False
+    if word[0] == "\\":
+        return word[1:].lower() in _GREEK
+    if not word.isalpha() or len(word) > _MOST_POINTS:
+        return False
+    if len(word) < 3:
+        return word.lower() not in _SHORT_WORDS
+    return (word.isupper() and not shouted) or not _VOWELS.intersection(word.lower())
+
+
+def renamed(words: Sequence[str]) -> str:
+    """``masked``, with numbers as they are and names numbered in the order in which they come.
+
+    Equal for two texts of which one has its variables renamed throughout.
+
+    Example:
+        >>> renamed(cased_tokens("Let $x+y=3$. Find $x$."))
+        'let @0 + @1 = 3 . find @0'
+    """
+    names: dict[str, str] = {}
+    found = list(words)
+    for i, mark in enumerate(masked(words)):
+        if mark == "@":
+            found[i] = names.get(words[i]) or names.setdefault(words[i], f"@{len(names)}")
+        elif mark != "#":
+            found[i] = mark
+    return " ".join(found)
 
 
 def mathematics(words: Sequence[str]) -> tuple[str, ...]:

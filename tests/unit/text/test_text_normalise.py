@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalediff.text.normalise import mask_numbers, normalise, numbers
+from scalediff.text.normalise import normalise, numbers
 
 
 @pytest.mark.parametrize(
