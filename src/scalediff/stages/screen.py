@@ -2,8 +2,8 @@ r"""Problems that are broken, known or leaked leave before they cost a token.
 
 In: rows (first input) and, as further inputs, the sources they must not repeat. Only ``problem``,
 ``key`` and, for generated rows, ``finish_reason`` are read. Out: ``twin_of``, the benchmark problem
-of which a row that stays is a version with other numbers or its variables renamed. A row leaves with the first reason that
-applies:
+of which a row that stays is a version with other numbers or names. A row leaves with the first
+reason that applies:
 
 1. ``malformed``: empty or cut at the token cap; ``wrong_language``; what the domain's own look at
    the text finds (for mathematics also ``answer_given``, ``proof``, ``multi_part``, ``ill_posed``);
@@ -63,7 +63,7 @@ class ScreenConfig(Config):
     contamination_max_sharing: int = Field(default=3, ge=1)
     """N-grams in more benchmark problems than this are instructions and not counted."""
     drop_twins: bool = False
-    """Drop benchmark problems in other numbers or letters, too; false notes them in ``twin_of``."""
+    """Drop benchmark problems in other numbers or names, too; false notes them in ``twin_of``."""
     languages: list[str] = []
     """Languages that a problem may be in (codes such as ``en``, ``zh``); empty allows all."""
     embedding_model: str | None = None

@@ -27,11 +27,12 @@ _GREEK = (
 _SIGNS = (
     r"≠ \ne ± \pm ∓ \mp ∞ \infty √ \sqrt ∛ \sqrt[3] ∠ \angle △ \triangle ∆ \triangle ⊥ \perp "
     r"∥ \parallel ∈ \in ∉ \notin ⊂ \subset ⊆ \subseteq ∪ \cup ∩ \cap ∅ \emptyset ∑ \sum ∏ \prod "
-    r"∫ \int ∂ \partial ∇ \nabla ≡ \equiv ≈ \approx ∼ \sim ≅ \cong → \to ⇒ \implies ⇔ \iff ↦ \mapsto "
-    r"∀ \forall ∃ \exists ∧ \land ∨ \lor ¬ \neg ⌊ \lfloor ⌋ \rfloor ⌈ \lceil ⌉ \rceil ⟨ \langle "
-    r"⟩ \rangle ∘ \circ ° ^\circ º ^\circ ˚ ^\circ ≤ <= ≥ >= ⩽ <= ⩾ >= × * · * ⋅ * ∙ * ∗ * • * "
-    r"÷ / ∕ / ⁄ / − - ∣ | ‖ \| ¦ | … ... 。 . 、 , "
-    r"‘ ' ’ ' ‚ ' ‛ ' ′ ' ´ ' ʹ ' ʼ ' “ " r'" ” " „ " ‟ " ″ " « " » " 「 " 」 "'
+    r"∫ \int ∂ \partial ∇ \nabla ≡ \equiv ≈ \approx ∼ \sim ≅ \cong → \to ⇒ \implies ⇔ \iff "
+    r"↦ \mapsto ∀ \forall ∃ \exists ∧ \land ∨ \lor ¬ \neg ⌊ \lfloor ⌋ \rfloor ⌈ \lceil ⌉ \rceil "
+    r"⟨ \langle ⟩ \rangle ∘ \circ ° ^\circ º ^\circ ˚ ^\circ ≤ <= ≥ >= ⩽ <= ⩾ >= × * · * "
+    r"⋅ * ∙ * ∗ * • * ÷ / ∕ / ⁄ / − - ∣ | ‖ \| ¦ | … ... 。 . 、 , "
+    r"‘ ' ’ ' ‚ ' ‛ ' ′ ' ´ ' ʹ ' ʼ ' “ "
+    r'" ” " „ " ‟ " ″ " « " » " 「 " 」 "'
 )
 _LOOK_ALIKES = {
     "АВЕКМНОРСТУХІЈЅԚԜӀҺ": "ABEKMHOPCTYXIJSQWlh",
@@ -82,7 +83,7 @@ class _Characters(dict[int, str]):
         inner = "".join(self[ord(part)] for part in plain)
         how = unicodedata.decomposition(character).partition(" ")[0]
         if how == "<fraction>":
-            return f" {inner} "
+            return " \\frac{{{}}}{{{}}} ".format(*inner.split("/"))
         return f"{_RAISED[how]}{inner}\x03" if how in _RAISED else inner
 
 
@@ -107,7 +108,7 @@ def plain_characters(text: str) -> str:
 
     Example:
         >>> plain_characters("Ｆi\u200bnd\u00a0𝑥² ≤ ½π")
-        'Find x^{2} <=  1/2 \\pi '
+        'Find x^{2} <=  \\frac{1}{2} \\pi '
     """
     text = text.encode("utf-8", "replace").decode("utf-8")
     if greek := _GREEK_LETTER.findall(text):

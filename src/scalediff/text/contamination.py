@@ -6,16 +6,16 @@ length for decontamination since GPT-3, arXiv 2005.14165, appendix C), 8-grams f
 tokens, and under 10 tokens only equality. Line breaks, quotation and a story around the problem
 change nothing. A reworded copy breaks many n-grams of a short problem; it is found by its
 mathematics (``ngrams.mathematics``), where that is the same from four items on and half of the
-3-grams are. What keeps innocent rows:
+3-grams are; where proper names alone hide that, it is a twin. What keeps innocent rows:
 
 * an n-gram that occurs in more than ``max_sharing`` different benchmark problems is an instruction
   or a template, not a problem, and is not counted; nor is one of the common phrases and standard
   identities (``text/common.py``), whatever its letters;
 * where a problem has words enough, at least a third of them must be in what is shared: a formula
   alone is not the problem; where it has few words, a twin has to be most of the text;
-* a *twin* (the same problem with other numbers, or with its variables renamed throughout) is
-  another problem: where masking numbers and the names of variables makes more n-grams match than
-  before, the text is a twin and says so. One that is the same text but for its names is a twin
+* a *twin* (the same problem with other numbers, or with other names for its variables, points and
+  people throughout) is another problem: where masking numbers and names makes more n-grams match
+  than before, the text is a twin and says so. One that is the same text but for its names is a twin
   however short it is.
 
 What is reported is confirmed on the n-grams themselves. Memory: about 30 kB a benchmark problem.
@@ -29,7 +29,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from scalediff.text.common import is_common
-from scalediff.text.ngrams import cased_tokens, jaccard, masked, mathematics, ngrams, renamed, small, tokens
+from scalediff.text.ngrams import (
+    cased_tokens,
+    jaccard,
+    masked,
+    mathematics,
+    ngrams,
+    renamed,
+    small,
+    tokens,
+    without_names,
+)
 
 _LONG, _SHORT = 13, 8
 _MIN_TOKENS = 10
@@ -42,6 +52,8 @@ _SHARED_WORDS = 1 / 3
 _ENOUGH_MATHEMATICS = 4
 _REWORDED = 0.5
 """Jaccard similarity of 3-grams from which two texts with the same mathematics are one problem."""
+_UNNAMED = 0.7
+"""The same where proper names are masked, from which they are twins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +65,9 @@ class Leak:
         head: Its beginning.
         share: Share of its counted n-grams that the text holds; 1 for equal tokens.
         n: Length of the n-grams; 0 for equal tokens.
-        twin: True where it is the same problem in other numbers or letters.
-        differs: Which of these are others; empty for a copy.
+        twin: True where it is the same problem in other numbers or names.
+        differs: What is other: ``numbers`` or ``names`` (of variables, points, people); empty for a
+            copy.
     """
 
     name: str
@@ -78,6 +91,10 @@ class _Text:
         self.found = found
         self.words, self.hidden = small(found), masked(found)
         self._grams: dict[tuple[int, bool], Counter[str]] = {}
+
+    def unnamed(self) -> set[str]:
+        """The 3-grams with ``@`` for every proper name."""
+        return ngrams(without_names(self.found, variables=False), 3)
 
     def grams(self, n: int, hidden: bool = False) -> Counter[str]:
         """The plain or masked n-grams and how often each is there."""
@@ -120,7 +137,7 @@ class Benchmarks:
         self._max_sharing = max_sharing
         self._problems: list[_Problem] = []
         self._exact: dict[str, int] = {}
-        self._alike: dict[str, list[int]] = {}
+        self._renamed: dict[str, int] = {}
         self._where: dict[str, set[int]] = {}
         self._holders: Counter[str] = Counter()
         self._shelves: dict[tuple[str, ...], list[int]] = {}
@@ -142,7 +159,7 @@ class Benchmarks:
         if not words or self._exact.setdefault(" ".join(words), at) != at:
             return
         self._counted.clear()
-        self._alike.setdefault(" ".join(hidden), []).append(at)
+        self._renamed.setdefault(renamed(own.found), at)
         n = _length(len(words))
         self._problems.append(_Problem(name, " ".join(text[:320].split())[:160], own, n))
         content = mathematics(words)
@@ -181,15 +198,14 @@ class Benchmarks:
         return best
 
     def _otherwise_named(self, row: _Text) -> Leak | None:
-        """The problem that is the same text but for the names of its variables."""
-        for at in self._alike.get(" ".join(row.hidden), ()):
-            problem = self._problems[at]
-            if renamed(problem.text.found) == renamed(row.found):
-                return Leak(problem.name, problem.head, 1.0, 0, True, "letters")
-        return None
+        """The problem that is the same text but for the names of variables, points and people."""
+        at = self._renamed.get(renamed(row.found)) if row.words else None
+        if at is None:
+            return None
+        return Leak(self._problems[at].name, self._problems[at].head, 1.0, 0, True, "names")
 
     def _reworded(self, row: _Text) -> Leak | None:
-        """The problem with the same mathematics that is worded much alike."""
+        """The problem with the same mathematics that is worded much alike, names aside a twin."""
         shelf = self._shelves.get(mathematics(row.words))
         if shelf is None:
             return None
@@ -197,11 +213,16 @@ class Benchmarks:
         for at in shelf:
             problem = self._problems[at]
             share = jaccard(ngrams(row.words, 3), ngrams(problem.text.words, 3))
+            unnamed = 0.0
+            if share < _REWORDED:
+                unnamed = jaccard(row.unnamed(), problem.text.unnamed())
             told = {word for word in problem.text.words if len(word) > 1 and word[0].isalpha()}
             if len(told) >= _ENOUGH_WORDS and 2 * len(told.intersection(row.words)) < len(told):
                 continue  # the formula alone is not the problem
-            if share >= _REWORDED and (best is None or share > best.share):
+            if share >= _REWORDED and (best is None or best.twin or share > best.share):
                 best = Leak(problem.name, problem.head, share, 3)
+            elif unnamed >= _UNNAMED and best is None:
+                best = Leak(problem.name, problem.head, unnamed, 3, True, "names")
         return best
 
     def _candidates(self, row: _Text) -> list[int]:
@@ -233,7 +254,7 @@ class Benchmarks:
         if len(own.told) < _ENOUGH_WORDS and len(row.words) > 2 * len(own.words):
             return None  # a masked formula is in many problems
         digits = Counter(word for word in own.words if word[0].isdigit())
-        differs = "letters" if digits <= Counter(row.words) else "numbers"
+        differs = "names" if digits <= Counter(row.words) else "numbers"
         return Leak(problem.name, problem.head, veiled, problem.n, True, differs)
 
     def _shared(self, at: int, row: _Text, hidden: bool) -> tuple[float, int]:

@@ -11,15 +11,18 @@ import html
 import re
 
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][\da-fA-F]{1,6}|[A-Za-z][A-Za-z\d]{1,31});")
-_RAISED = re.compile(r"<(su[pb])\b[^<>]*>(.*?)</\1\s*>", re.IGNORECASE | re.DOTALL)
+_RAISED = re.compile(r"<(su[pb])\b[^<>]*>(.{0,200}?)</\1\s*>", re.IGNORECASE | re.DOTALL)
 _ATTRIBUTES = r"""(?:\s+[\w:-]+\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'<>]+))*"""
 _INLINE = (
     "b|i|u|s|em|strong|span|font|small|big|code|tt|var|mark|ins|del|a|q|kbd|samp|cite|abbr|math"
     "|mi|mn|mo|mrow|mtext|su[pb]|wbr"
 )
-_BLOCK = "br|p|hr|div|li|ul|ol|dl|dt|dd|table|t[rdh]|tbody|thead|tfoot|h[1-6]|center|pre|img|blockquote"
+_BLOCK = (
+    "br|p|hr|div|li|ul|ol|dl|dt|dd|table|t[rdh]|tbody|thead|tfoot|h[1-6]|center|pre|img|blockquote"
+    "|section|article|body|html|head"
+)
 _TAG = re.compile(
-    rf"</?(?:({_INLINE})|{_BLOCK}|section|article|body|html|head)(?:{_ATTRIBUTES})\s*/?>|<!--.*?-->",
+    rf"</?(?:({_INLINE})|{_BLOCK}){_ATTRIBUTES}\s*/?>|<!--.{{0,2000}}?-->",
     re.IGNORECASE | re.DOTALL,
 )
 _STARS = re.compile(r"(?<![\w*\\)\]}])(\*{1,3})(?=[^\s*])([^*]+?)(?<=\S)\1(?![\w*(\[{\\])")
@@ -51,11 +54,11 @@ def without_markup(text: str) -> str:
 
 
 def without_entities(text: str) -> str:
-    """The text with characters for HTML's names and numbers of them.
+    r"""The text with characters for HTML's names and numbers of them.
 
     Example:
         >>> without_entities("a&nbsp;&lt;&#x20;&amp;amp; b & c &x;")
-        'a\\xa0< & b & c &x;'
+        'a\xa0< & b & c &x;'
     """
     for _ in range(3):  # what was escaped twice or thrice
         before, text = text, _ENTITY.sub(_character, text)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from scalediff.text.normalise import cased
 
@@ -25,14 +26,18 @@ _ASCII_TOKEN = re.compile(
 )
 """The same tokens of plain ASCII, faster."""
 
-_GREEK = frozenset(
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon "
-    "phi chi psi omega".split()
+_GREEK_NAMES = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau "
+    "upsilon phi chi psi omega"
 )
-_SHORT_WORDS = frozenset(
+_GREEK = frozenset(_GREEK_NAMES.split())
+_NO_NAMES = (
     "of to in is it on an be at by as or if we he do so no up my us go me am pm cm km mm kg mg ml "
-    "ft lb oz hr ln th st nd rd".split()
+    "ft lb oz hr ln th st nd rd"
 )
+_SHORT_WORDS = frozenset(_NO_NAMES.split())
+"""Words of two letters, which are no products of variables."""
+_ENDS = frozenset('.?!:"')
 _VOWELS = frozenset("aeiou")
 _MOST_POINTS = 5
 
@@ -109,7 +114,7 @@ def masked(words: Sequence[str]) -> list[str]:
         >>> masked(cased_tokens(r"In $\triangle ABC$ let $2x = 3\theta$."))
         ['in', '\\triangle', '@', 'let', '#', '@', '=', '#', '@']
     """
-    shouted = 4 * sum(map(str.islower, words)) < sum(map(str.isalpha, words))
+    shouted = not any(len(word) > 2 and word.isalpha() and word.islower() for word in words)
     marks = _MARKS[shouted]
     if len(marks) > _MOST_MARKS:
         marks.clear()
@@ -148,22 +153,51 @@ def _is_name(word: str, shouted: bool) -> bool:
     return (word.isupper() and not shouted) or not _VOWELS.intersection(word.lower())
 
 
-def renamed(words: Sequence[str]) -> str:
-    """``masked``, with numbers as they are and names numbered in the order in which they come.
+def proper_names(words: Sequence[str]) -> set[str]:
+    """The words of ``cased_tokens`` that are written with a capital within a sentence.
 
-    Equal for two texts of which one has its variables renamed throughout.
+    Example:
+        >>> sorted(proper_names(cased_tokens("Ann has 3 cats. How many has Ann's aunt Eve?")))
+        ['Ann', 'Eve']
+    """
+    found = {
+        word.partition("'")[0]
+        for before, word in pairwise(words)
+        if word[:1].isupper() and word[1:2].islower() and before not in _ENDS
+    }
+    return found if 2 * len(found) < len(set(words)) else set()  # else a text in title case
+
+
+def without_names(words: Sequence[str], variables: bool = True) -> list[str]:
+    """``cased_tokens`` in small letters, with ``@`` for proper names and those of variables.
+
+    Example:
+        >>> without_names(cased_tokens("Ann has $x+3$ cats. How many has Ann's aunt?"))
+        ['@', 'has', '@', '+', '3', 'cats', '.', 'how', 'many', 'has', '@', 'aunt']
+    """
+    proper = proper_names(words)
+    marks = masked(words) if variables else small(words)
+    return [
+        "@" if word.partition("'")[0] in proper else word if mark == "#" else mark
+        for word, mark in zip(words, marks, strict=True)
+    ]
+
+
+def renamed(words: Sequence[str]) -> str:
+    """``without_names``, with names numbered in the order in which they come.
+
+    Equal for two texts of which one has its names replaced throughout.
 
     Example:
         >>> renamed(cased_tokens("Let $x+y=3$. Find $x$."))
         'let @0 + @1 = 3 . find @0'
     """
     names: dict[str, str] = {}
-    found = list(words)
-    for i, mark in enumerate(masked(words)):
+    found = without_names(words)
+    for i, mark in enumerate(found):
         if mark == "@":
-            found[i] = names.get(words[i]) or names.setdefault(words[i], f"@{len(names)}")
-        elif mark != "#":
-            found[i] = mark
+            name = words[i].partition("'")[0]
+            found[i] = names.get(name) or names.setdefault(name, f"@{len(names)}")
     return " ".join(found)
 
 

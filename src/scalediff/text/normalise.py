@@ -33,28 +33,46 @@ _ALONE = re.compile(r"(?<!\\)\{\s*([-+]?(?:\\?[A-Za-z]+|\d+(?:\.\d+)?)|)\s*\}")
 _SLASH = re.compile(
     r"(?<![\w.)\]}'])(\d+(?:\.\d+)?|[A-Za-z])\s*/\s*(\d+(?:\.\d+)?|[A-Za-z])(?!\w|\.\d|\s*[\^_'])"
 )
+_DEEPEST = 12
 _LONG_DASH = re.compile(r"(?<=[A-Za-z]{2})-{2,3}(?=[A-Za-z])|(?<=\s)-{2,3}(?=\s)")
 
-_SAME = {
-    **dict.fromkeys("frac dfrac tfrac cfrac".split(), r"\ratio"),
-    **dict.fromkeys("dbinom tbinom choose".split(), r"\binom"),
-    **dict.fromkeys("cdot times ast cdotp bullet".split(), " * "),
-    **dict.fromkeys("le leq leqslant".split(), "<="),
-    **dict.fromkeys("ge geq geqslant".split(), ">="),
-    **dict.fromkeys("ldots cdots dots dotsc dotsb dotso".split(), "..."),
-    **dict.fromkeys("lvert rvert vert mid".split(), "|"),
-    **{"div": "/", "lt": "<", "gt": ">", "neq": r"\ne", "colon": ":", "degree": r"^\circ "},
-    **{"lbrace": r"\{", "rbrace": r"\}", "varphi": r"\phi", "varepsilon": r"\epsilon"},
-    **{"vartheta": r"\theta", "varrho": r"\rho", "varnothing": r"\emptyset", "bar": r"\overline"},
-    **{"land": r"\wedge", "lor": r"\vee", "leftrightarrow": r"\iff"},
-    **dict.fromkeys("rightarrow longrightarrow implies".split(), r"\to"),
-    **dict.fromkeys(
-        "left right middle displaystyle textstyle scriptstyle quad qquad enspace enskip thinspace "
-        "thickspace medspace limits nolimits big bigg bigl bigr bigm biggl biggr biggm rm bf it "
-        "noindent par newline linebreak hfill hfil smallskip medskip bigskip centering strut "
-        "mathstrut ensuremath mathopen mathclose mathrel mathbin mathord mathop nobreak".split(),
-        " ",
-    ),
+_SYNONYMS = r"""
+\ratio frac dfrac tfrac cfrac
+\binom dbinom tbinom choose
+* cdot times ast cdotp bullet
+<= le leq leqslant
+>= ge geq geqslant
+... ldots cdots dots dotsc dotsb dotso
+| lvert rvert vert mid
+/ div
+< lt
+> gt
+: colon
+\ne neq
+\{ lbrace
+\} rbrace
+\phi varphi
+\epsilon varepsilon
+\theta vartheta
+\rho varrho
+\emptyset varnothing
+\overline bar
+\to rightarrow longrightarrow implies
+\iff leftrightarrow
+\wedge land
+\vee lor
+^\circ degree
+"""
+_INVISIBLE = """
+left right middle displaystyle textstyle scriptstyle quad qquad enspace enskip thinspace medspace
+thickspace limits nolimits big bigg bigl bigr bigm biggl biggr biggm rm bf it noindent par newline
+linebreak hfill hfil smallskip medskip bigskip centering strut mathstrut ensuremath mathopen
+mathclose mathrel mathbin mathord mathop nobreak
+"""
+_SAME = dict.fromkeys(_INVISIBLE.split(), " ") | {
+    command: f" {one} " if one == "*" else f"{one} " if one[-1].isalpha() else one
+    for one, *commands in map(str.split, _SYNONYMS.strip().splitlines())
+    for command in commands
 }
 """Lower-case name of a command → what stands for it."""
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
@@ -71,7 +89,7 @@ _NUMBER = re.compile(r"\d+(?:,\d{3}(?!\d))*(?:\.\d+)?")
 
 
 def normalise(text: str) -> str:
-    r"""The comparing form of a text; normalising twice is normalising once.
+    r"""The comparing form of a text.
 
     Example:
         >>> normalise(r"Problem 3. FIND  $\left( X+1 \right)$ if $x\leq \dfrac12$.")
@@ -85,10 +103,10 @@ def cased(text: str) -> str:
     if "&" in text:
         text = without_entities(text)
     text = _CONTROL.sub("", text) if text.isascii() else plain_characters(text)
-    text = without_markup(text)
+    text = without_markup(text.replace("$", " ").replace("~", " "))
     if "\\" in text or "{" in text:
         text = _plain_latex(text)
-    text = text.replace("$", " ").replace("~", " ").replace("''", '"')
+    text = text.replace("''", '"')
     if "/" in text:
         text = _SLASH.sub(r" \\ratio \1 \2 ", text)
     if "--" in text:
@@ -108,9 +126,10 @@ def _plain_latex(text: str) -> str:
     for pattern in (_LOOKS, _ALONE):
         if pattern is _ALONE:
             text = _COMMAND.sub(_command, _STACKED.sub(r"\1 \2 \3 ", text))
-        count = 1
-        while count:  # what stands within one another, from the inside
+        for _ in range(_DEEPEST):  # what stands within one another, from the inside
             text, count = pattern.subn(r" \1 ", text)
+            if not count:
+                break
     return text
 
 
