@@ -21,7 +21,7 @@ from scalediff.core.keys import digest
 from scalediff.core.records import Row
 from scalediff.io.files import Found, Identity, Reader, Rejected
 from scalediff.io.layouts import CLOSE, OPEN, attempts_in
-from scalediff.text.normalise import normalise
+from scalediff.text.ngrams import tokens
 from scalediff.text.phrases import Phrase, shared_phrases
 
 _SAMPLE = 2_000
@@ -68,7 +68,7 @@ class Look:
         words: Lengths of problems.
         tokens: Lengths of problems in the sample, where a tokenizer was given.
         duplicates: Rows whose problem (whitespace aside) came before.
-        hits: Benchmark → rows with one of its problems (normalised equality).
+        hits: Benchmark → rows with one of its problems (equal, however they are typed).
         hit_examples: Benchmark → file and line of the first such row.
         phrases: What most problems of the sample share.
         sampled: Problems in the sample.
@@ -152,7 +152,7 @@ def _known(benchmarks: Mapping[str, str]) -> dict[str, list[str]]:
 
 
 def _same(problem: str) -> str:
-    return digest(normalise(problem))
+    return digest(tokens(problem))
 
 
 class _Counter:
@@ -319,7 +319,8 @@ def _looks(found: Look) -> Iterator[str]:
                 f"median {spread.median:,}, ninetieth percentile {spread.p90:,}, "
                 f"most {spread.most:,} a problem{aside}",
             )
-    yield _line("duplicates", f"{found.duplicates:,} rows repeat an earlier problem")
+    share = f" ({found.duplicates / max(found.rows, 1):.1%})"
+    yield _line("duplicates", f"{found.duplicates:,} rows repeat an earlier problem{share}")
     for name, count in found.hits.most_common():
         yield _line(
             "benchmark",
