@@ -101,10 +101,10 @@ def repetition(summary: Json, steps: Sequence[str] | None = None) -> dict[str, s
             return {
                 "name": "repetition",
                 "text": f"{repeated:,} of {rows:,} {what} repeat an earlier one "
-                f"({percent(repeated / rows, 0)}; expected: under {percent(MAX_REPEATED, 0)}). Repeats are "
-                "paid for and dropped, and more rows of the same kind repeat more. Look at what "
-                "posed them: raise the generator's temperature or top_p, or train it on more "
-                "problems that differ, for fewer epochs.",
+                f"({percent(repeated / rows, 0)}; expected: under {percent(MAX_REPEATED, 0)}). "
+                "Repeats are paid for and dropped, and more rows of the kind repeat more. Look at "
+                "what posed them: raise the generator's temperature or top_p, or train it on "
+                "problems that differ more, for fewer epochs.",
             }
     return None
 

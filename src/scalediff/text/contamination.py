@@ -14,9 +14,9 @@ mathematics (``ngrams.mathematics``), where that is the same from four items on 
 * where a problem has words enough, at least a third of them must be in what is shared: a formula
   alone is not the problem; where it has few words, a twin has to be most of the text;
 * a *twin* (the same problem with other numbers, or with other names for its variables, points and
-  people throughout) is another problem: where masking numbers and names makes more n-grams match
-  than before, the text is a twin and says so. One that is the same text but for its names is a twin
-  however short it is.
+  people throughout) is another problem: where masking numbers makes more n-grams match than before,
+  or enough match only where names are masked, the text is a twin and says so. One that is the same
+  text but for its names is a twin however short it is.
 
 What is reported is confirmed on the n-grams themselves. Memory: about 30 kB a benchmark problem.
 """
@@ -27,6 +27,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from scalediff.text.common import is_common
 from scalediff.text.ngrams import (
@@ -41,6 +42,8 @@ from scalediff.text.ngrams import (
     without_names,
 )
 
+_Mask = Literal["", "numbers", "names"]
+"""What is masked; names are so together with numbers."""
 _LONG, _SHORT = 13, 8
 _MIN_TOKENS = 10
 _ENOUGH_WORDS = 6
@@ -90,17 +93,23 @@ class _Text:
     def __init__(self, found: list[str]) -> None:
         self.found = found
         self.words, self.hidden = small(found), masked(found)
-        self._grams: dict[tuple[int, bool], Counter[str]] = {}
+        self._grams: dict[tuple[int, _Mask], Counter[str]] = {}
+
+    def form(self, mask: _Mask) -> list[str]:
+        """The tokens, with nothing masked, numbers, or names as well."""
+        if mask == "numbers":
+            return ["#" if word[0].isdigit() else word for word in self.words]
+        return self.hidden if mask == "names" else self.words
 
     def unnamed(self) -> set[str]:
         """The 3-grams with ``@`` for every proper name."""
         return ngrams(without_names(self.found, variables=False), 3)
 
-    def grams(self, n: int, hidden: bool = False) -> Counter[str]:
-        """The plain or masked n-grams and how often each is there."""
-        if (n, hidden) not in self._grams:
-            self._grams[n, hidden] = Counter(_in_order(self.hidden if hidden else self.words, n))
-        return self._grams[n, hidden]
+    def grams(self, n: int, mask: _Mask) -> Counter[str]:
+        """The n-grams of a form and how often each is there."""
+        if (n, mask) not in self._grams:
+            self._grams[n, mask] = Counter(_in_order(self.form(mask), n))
+        return self._grams[n, mask]
 
     @property
     def told(self) -> list[int]:
@@ -141,7 +150,7 @@ class Benchmarks:
         self._where: dict[str, set[int]] = {}
         self._holders: Counter[str] = Counter()
         self._shelves: dict[tuple[str, ...], list[int]] = {}
-        self._counted: dict[tuple[int, bool], set[str]] = {}
+        self._counted: dict[tuple[int, _Mask], set[str]] = {}
 
     def __len__(self) -> int:
         return len(self._problems)
@@ -185,6 +194,8 @@ class Benchmarks:
         at = self._exact.get(" ".join(row.words))
         if at is not None:
             return Leak(self._problems[at].name, self._problems[at].head, 1.0, 0)
+        if (bare := _DRAWING.sub(" ", text)) != text:
+            row = _Text(cased_tokens(bare))
         return self._nearly(row) or self._otherwise_named(row)
 
     def _nearly(self, row: _Text) -> Leak | None:
@@ -244,31 +255,30 @@ class Benchmarks:
         """What a text holds of a problem: a copy, a twin or too little."""
         problem = self._problems[at]
         own = problem.text
-        plain, numbered = self._shared(at, row, hidden=False)
-        veiled, without = self._shared(at, row, hidden=True)
-        if plain >= self._share and without <= numbered:
-            held = _says_it(problem, row, hidden=False)
+        plain, numbered = self._shared(at, row, "")
+        veiled, without = self._shared(at, row, "names")
+        same_numbers = without <= numbered or self._shared(at, row, "numbers")[1] <= numbered
+        if plain >= self._share and same_numbers:
+            held = _says_it(problem, row, "")
             return Leak(problem.name, problem.head, plain, problem.n) if held else None
-        if veiled < self._share or not _says_it(problem, row, hidden=True):
+        if veiled < self._share or not _says_it(problem, row, "names"):
             return None
         if len(own.told) < _ENOUGH_WORDS and len(row.words) > 2 * len(own.words):
             return None  # a masked formula is in many problems
-        digits = Counter(word for word in own.words if word[0].isdigit())
-        differs = "names" if digits <= Counter(row.words) else "numbers"
+        differs = "names" if same_numbers else "numbers"
         return Leak(problem.name, problem.head, veiled, problem.n, True, differs)
 
-    def _shared(self, at: int, row: _Text, hidden: bool) -> tuple[float, int]:
+    def _shared(self, at: int, row: _Text, mask: _Mask) -> tuple[float, int]:
         """Share of a problem's counted n-grams that a text holds, and how many of all it holds.
 
         The number is over every n-gram, as often as both have it, so that masking changes no count
         by making n-grams equal.
         """
         problem = self._problems[at]
-        own = problem.text.grams(problem.n, hidden)
-        grams = row.grams(problem.n, hidden)
-        counted = self._counted.get((at, hidden))
+        own, grams = problem.text.grams(problem.n, mask), row.grams(problem.n, mask)
+        counted = self._counted.get((at, mask))
         if counted is None:
-            counted = self._counted[at, hidden] = {
+            counted = self._counted[at, mask] = {
                 gram
                 for gram in own
                 if self._holders[gram] <= self._max_sharing and not is_common(gram)
@@ -277,14 +287,14 @@ class Benchmarks:
         return share, sum(min(times, grams[gram]) for gram, times in own.items() if gram in grams)
 
 
-def _says_it(problem: _Problem, row: _Text, hidden: bool) -> bool:
+def _says_it(problem: _Problem, row: _Text, mask: _Mask) -> bool:
     """Whether enough of a problem's words, where it has enough, stand in what is shared."""
     own, n = problem.text, problem.n
     if len(own.told) < _ENOUGH_WORDS:
         return True
-    grams = row.grams(n, hidden)
+    grams = row.grams(n, mask)
     shared: set[int] = set()
-    for i, gram in enumerate(_in_order(own.hidden if hidden else own.words, n)):
+    for i, gram in enumerate(_in_order(own.form(mask), n)):
         if gram in grams:
             shared.update(range(i, i + n))
     return len(shared.intersection(own.told)) >= _SHARED_WORDS * len(own.told)

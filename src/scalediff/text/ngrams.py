@@ -148,9 +148,11 @@ def _is_name(word: str, shouted: bool) -> bool:
         return word[1:].lower() in _GREEK
     if not word.isalpha() or len(word) > _MOST_POINTS:
         return False
+    if word.isupper() and not shouted:
+        return True
     if len(word) < 3:
         return word.lower() not in _SHORT_WORDS
-    return (word.isupper() and not shouted) or not _VOWELS.intersection(word.lower())
+    return not _VOWELS.intersection(word.lower())
 
 
 def proper_names(words: Sequence[str]) -> set[str]:
