@@ -14,7 +14,7 @@ reason that applies:
 The evidence of 2 to 4 is the key and the beginning of the other text. Released code: no such step.
 ``text/dedup.py`` and ``text/contamination.py`` say what nearly the same means; problems that differ
 in numbers alone are different problems. Memory: about 1.3 kB a kept row and a source (6 kB where
-many are versions of one template), 20 kB a benchmark problem.
+many are versions of one template), 50 kB a benchmark problem.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ mathematics (``ngrams.mathematics``), where that is the same from four items on 
   or enough match only where names are masked, the text is a twin and says so. One that is the same
   text but for its names is a twin however short it is.
 
-What is reported is confirmed on the n-grams themselves. Memory: about 30 kB a benchmark problem.
+What is reported is confirmed on the n-grams themselves. Memory: 30 to 50 kB a problem.
 """
 
 from __future__ import annotations

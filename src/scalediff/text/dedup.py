@@ -10,7 +10,7 @@ A text is a near-duplicate of an earlier one when
 The second condition is what sets problems apart from prose: in a text of 80 tokens a changed number
 or sign leaves the similarity at 0.93, yet it is another problem with another answer. Such
 *twins* are never near-duplicates unless ``twin_jaccard`` allows it. The price: a copy that writes
-``1/2`` for ``\frac{1}{2}``, ``greatest`` for ``largest``, or words its question otherwise, is not
+``0.5`` for ``\frac{1}{2}``, ``greatest`` for ``largest``, or words its question otherwise, is not
 found; and a long text in which a word turns the meaning that is not on the list of such words
 counts as a duplicate. Letters' case is no difference, unless both texts tell ``c`` from ``C`` and
 differ in which they say where: ``find $c$`` and ``find $C$`` of one triangle are two problems.
