@@ -319,8 +319,12 @@ def _looks(found: Look) -> Iterator[str]:
                 f"median {spread.median:,}, ninetieth percentile {spread.p90:,}, "
                 f"most {spread.most:,} a problem{aside}",
             )
-    share = f" ({found.duplicates / max(found.rows, 1):.1%})"
-    yield _line("duplicates", f"{found.duplicates:,} rows repeat an earlier problem{share}")
+    rows = max(found.rows, 1)
+    yield _line(
+        "duplicates",
+        f"{found.duplicates:,} rows repeat an earlier problem ({found.duplicates / rows:.1%}; "
+        "`scalediff screen` finds near ones as well)",
+    )
     for name, count in found.hits.most_common():
         yield _line(
             "benchmark",

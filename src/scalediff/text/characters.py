@@ -58,6 +58,19 @@ def _pairs(text: str) -> dict[str, str]:
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
+_UNSEEN = re.compile("[{}]".format("".join(f"{chr(a)}-{chr(b)}" for a, b in _IGNORABLE)))
+
+
+def visible(text: str) -> str:
+    r"""The text without characters that cannot be seen.
+
+    Example:
+        >>> visible("Fi\u200bnd \u00adx")
+        'Find x'
+    """
+    return text if text.isascii() else _UNSEEN.sub("", text)
+
+
 class _Characters(dict[int, str]):
     """Character → what stands for it; worked out when it is first met."""
 
@@ -67,7 +80,7 @@ class _Characters(dict[int, str]):
 
     def _made(self, character: str) -> str:
         code, kind = ord(character), unicodedata.category(character)
-        if kind == "Cf" or any(first <= code <= last for first, last in _IGNORABLE):
+        if kind == "Cf" or _UNSEEN.match(character):
             return ""
         if kind[0] == "Z" or code == 0x2800 or character.isspace():
             return " "

@@ -60,7 +60,7 @@ def without_entities(text: str) -> str:
         >>> without_entities("a&nbsp;&lt;&#x20;&amp;amp; b & c &x;")
         'a\xa0< & b & c &x;'
     """
-    for _ in range(3):  # what was escaped twice or thrice
+    for _ in range(3 if "&" in text else 0):  # what was escaped twice or thrice
         before, text = text, _ENTITY.sub(_character, text)
         if before == text:
             break

@@ -100,8 +100,7 @@ def normalise(text: str) -> str:
 
 def cased(text: str) -> str:
     """The comparing form before letters are made small."""
-    if "&" in text:
-        text = without_entities(text)
+    text = without_entities(text)
     text = _CONTROL.sub("", text) if text.isascii() else plain_characters(text)
     text = without_markup(text.replace("$", " ").replace("~", " "))
     if "\\" in text or "{" in text:
