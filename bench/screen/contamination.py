@@ -1,16 +1,18 @@
 """Benchmark problems planted in many disguises, and innocent ones: what the screen says of each.
 
 ``python bench/screen/contamination.py``. The benchmarks are MATH500, AIME 2024 and 2025, AMC 2023
-and HMMT February 2025. Planted, from each benchmark problem: as it is, otherwise typed, in short
-lines, quoted in a story, with one word changed, with a number changed (a twin, which stays and is
-noted). Innocent: GSM8K's and OlympiadBench's problems, and stories that end in an instruction or
-hold a standard identity that benchmark problems hold too. Prints how many are called copies, how
-many twins, and rows a second on one core.
+and HMMT February 2025. Planted, from each benchmark problem: as it is, otherwise typed (letters'
+case, invisible characters, HTML, look-alikes, Markdown, LaTeX), in short lines, quoted in a story,
+with one word changed, with a number changed or every variable and point renamed (twins, which stay
+and are noted; drawings are left out). Innocent: GSM8K's and OlympiadBench's problems, and stories
+that end in an instruction or hold a standard identity that benchmark problems hold too. Prints how
+many are called copies, how many twins, and rows a second on one core.
 """
 
 import json
 import os
 import random
+import re
 import sys
 import time
 from collections import Counter
@@ -18,7 +20,7 @@ from pathlib import Path
 
 from problems import renumbered, reworded, story
 
-from scalediff.text.contamination import Benchmarks
+from scalediff.text.contamination import _DRAWING, Benchmarks
 
 DATA = Path(os.environ.get("SCALEDIFF_DATA", "../shared/data"))
 NAMES = ("math500", "aime24", "aime25", "amc23", "hmmt_feb25")
@@ -69,22 +71,95 @@ def other_number(text, rng):
     return renumbered(text, rng) if places else None
 
 
+INVISIBLE = "\u200b\u200c\u200d\u00ad\u2060\ufeff\ufe0f\u200e\u202a\u034f\U000e0041"
+LOOK_ALIKES = str.maketrans("aeopcxyAEOPCTXKMHB", "аеорсхуАЕОРСТХКМНВ")
+
+
+def invisible(text, rng):
+    return "".join(c + rng.choice(INVISIBLE) * (rng.random() < 0.5) for c in text)
+
+
+def html(text, rng):
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(". ", ".<br/> ")
+    return (
+        "<p>"
+        + re.sub(r" (?=\S* )", "&nbsp;", text).replace("the&nbsp;", "<b>the</b>&nbsp;")
+        + "</p>"
+    )
+
+
+def lettered(change):
+    """Characters changed outside the names of commands."""
+    return lambda text, rng: re.sub(
+        r"\\[A-Za-z]+|(.)", lambda m: change(m[1]) if m[1] else m[0], text, flags=re.DOTALL
+    )
+
+
+def wide(c):
+    return chr(ord(c) + 0xFEE0) if "!" <= c <= "~" and c != "\\" else "\u3000" if c == " " else c
+
+
+def markdown(text, rng):
+    return "## Problem 4\n" + re.sub(r"\b(the|of|number|integers)\b", r"**\1**", text)
+
+
+def latex(text, rng):
+    text = text.replace("=", r"\;=\,").replace("(", r"\left(").replace(")", r"\right)")
+    return re.sub(r"\$([^$]+)\$", r"\\(\1\\)", text.replace(". ", ".~"))
+
+
+def renamed(text, rng):
+    """Every letter of a formula is the next one of the alphabet; None where no formula has one."""
+
+    def next_one(match):
+        letter = match[2]
+        if not letter:
+            return match[1]
+        first = ord("a") if letter.islower() else ord("A")
+        return chr(first + (ord(letter) - first + 1) % 26)
+
+    def shifted(match):
+        words = r"\\(?:begin|end|text\w*|mbox|mathrm|operatorname)\s*\{[^}]*\}"
+        return re.sub(rf"({words}|\\.[A-Za-z]*)|([A-Za-z])", next_one, match[0])
+
+    bare = _DRAWING.sub(" ", text)
+    formula = r"(?<!\\)(\$\$?)(?:[^$\\]|\\.)+?\1|\\\[.*?\\\]"
+    found = re.sub(formula, shifted, bare, flags=re.DOTALL)
+    return found if found != bare else None
+
+
+def renamed_in_story(text, rng):
+    found = renamed(text, rng)
+    return found and in_story(found, rng)
+
+
 DISGUISES = {
     "as it is": lambda text, rng: text,
     "otherwise typed": typed,
+    "upper case": lambda text, rng: text.upper(),
+    "title case": lambda text, rng: text.title(),
+    "invisible characters": invisible,
+    "HTML": html,
+    "full width": lettered(wide),
+    "Cyrillic letters": lettered(lambda c: c.translate(LOOK_ALIKES)),
+    "Markdown": markdown,
+    "LaTeX spacing": latex,
     "in short lines": in_lines,
     "in a story": in_story,
     "one word changed": one_word,
     "one number changed": other_number,
+    "variables renamed": renamed,
+    "variables renamed, in a story": renamed_in_story,
 }
 
 
 def rows(benchmarks):
     """Kind and text."""
     rng = random.Random(5)
+    own = {kind: random.Random(5) for kind in DISGUISES}
     for text in benchmarks:
         for kind, disguise in DISGUISES.items():
-            hidden = disguise(text, rng)
+            hidden = disguise(text, own[kind])
             if hidden is not None and (kind != "one number changed" or hidden != text):
                 yield kind, hidden
     for name in ("gsm8k_train", "olympiadbench"):

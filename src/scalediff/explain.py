@@ -158,7 +158,10 @@ async def _agreement(nodes: dict[str, Node], step: str, rows: Sequence[Row], nam
     finally:
         await domain.close()
     own = config.min_confidence
-    print("\nagreement of what the rules leave (min_confidence): rows kept, for review, dropped")
+    votes = {"half": "at least half of a row's attempts", None: "any number of attempts"}
+    needed = votes.get(config.min_agree, f"at least {config.min_agree} attempts")
+    print(f"\nagreement of what the rules leave, where {needed} have to agree (min_agree)")
+    print("share of graded answers that agree (min_confidence): rows kept, for review, dropped")
     for share in sorted({*_SHARES, *([own] if own is not None else [])}):
         decide = Decide(config.model_copy(update={"min_confidence": share}))
         told = [decide.process(row, domain) for row in labelled]

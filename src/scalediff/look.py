@@ -25,7 +25,7 @@ from scalediff.io.layouts import attempts_in
 from scalediff.io.reading import Reading, tick
 from scalediff.io.wanted import Named, Where
 from scalediff.text.marks import ending
-from scalediff.text.normalise import normalise
+from scalediff.text.ngrams import tokens
 from scalediff.text.phrases import Phrase, shared_phrases
 from scalediff.text.thoughts import split
 
@@ -73,7 +73,7 @@ class Look:
         words: Lengths of problems.
         tokens: Lengths of problems in the sample, where a tokenizer was given.
         duplicates: Rows whose problem (whitespace aside) came before.
-        hits: Benchmark → rows with one of its problems (normalised equality).
+        hits: Benchmark → rows with one of its problems (equal, however they are typed).
         hit_examples: Benchmark → file and line of the first such row.
         phrases: What most problems of the sample share.
         sampled: Problems in the sample.
@@ -178,7 +178,7 @@ def _known(benchmarks: Mapping[str, str]) -> dict[str, list[str]]:
 
 
 def _same(problem: str) -> str:
-    return digest(normalise(problem))
+    return digest(tokens(problem))
 
 
 class _Counter:
@@ -353,7 +353,12 @@ def _looks(found: Look) -> Iterator[str]:
                 f"median {spread.median:,}, ninetieth percentile {spread.p90:,}, "
                 f"most {spread.most:,} a problem{aside}",
             )
-    yield _line("duplicates", f"{found.duplicates:,} rows repeat an earlier problem")
+    rows = max(found.rows, 1)
+    yield _line(
+        "duplicates",
+        f"{found.duplicates:,} rows repeat an earlier problem ({found.duplicates / rows:.1%}; "
+        "`scalediff screen` finds near ones as well)",
+    )
     for name, count in found.hits.most_common():
         yield _line(
             "benchmark",

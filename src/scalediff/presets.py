@@ -84,9 +84,9 @@ class FilterPlan(Config):
     keeps all. Paper: no check of the teacher (its settings are in ``paper.yaml``). Ours: in the
     laboratory four of four leave a third of the wrong labels that the paper's rule leaves, three of
     four two thirds (``docs/results/truth.md``)."""
-    min_agree: int | None = None
-    """Kept rows have at least so many agreeing attempts, others go to review; null asks for half
-    of ``teacher_k`` where the teacher is asked again, else for none."""
+    min_agree: int | Literal["half"] | None = "half"
+    """Kept rows have at least so many agreeing attempts, others go to review: ``half`` of those
+    that the row has, rounded up, or a number; null asks for none."""
     drop_below: float | None = None
     """Rows under this share are dropped rather than reviewed."""
     rules: dict[str, Any] = {}
@@ -207,10 +207,6 @@ def _filter(name: str, step: Step, steps: Steps) -> tuple[Steps, str]:
         last = f"{name}.calibrate"
     values, origins = _sub(step, plan, "min_confidence", "min_agree", "drop_below")
     values["drop_too_easy"] = False
-    solved = teacher is not None and teacher.stage == "solve"
-    most = max(first_k, plan.teacher_k) if solved else 1
-    if plan.min_agree is None and plan.min_confidence is not None and most > 1:
-        values["min_agree"] = (most + 1) // 2
     made[f"{name}.decide"] = Step("decide", (last,), None, values, origins)
     return made, f"{name}.decide"
 

@@ -74,7 +74,8 @@ def test_the_text_says_what_was_found(mixed):
     for line in (
         "layout      problem 3, conversations 2, question 1",
         "gold        2 of 6 rows, from answer; 4 none",
-        "duplicates  1 rows repeat an earlier problem",
+        "duplicates  1 rows repeat an earlier problem (16.7%; `scalediff screen` finds near ones as"
+        " well)",
         "row 3",
     ):
         assert line in text.splitlines()

@@ -218,3 +218,35 @@ def test_a_step_may_have_thoughts_of_its_own():
 def test_thoughts_that_cannot_be_read_are_said(thoughts, message):
     with pytest.raises(RecipeError, match=message):
         build({"line": {}, "thoughts": thoughts}, "x.yaml")
+
+
+def line(**steps):
+    roles = dict.fromkeys(("identifier", "generator", "teacher", "student"), "fake:x")
+    own = {"sources": {"paths": ["a"]}, "evaluate": None, **steps}
+    return build({"name": "x", "models": roles, "line": own}, "x.yaml").nodes
+
+
+@pytest.mark.parametrize("drop", [True, False])
+def test_drop_too_easy_reaches_the_step_that_decides_it(drop):
+    nodes = line(filter={"drop_too_easy": drop})
+    assert nodes["filter.easy"].stage.config.drop_too_easy is drop
+    assert nodes["canaries.easy"].stage.config.drop_too_easy is drop
+    assert nodes["filter.decide"].stage.config.drop_too_easy is False, "asked once"
+    assert line()["filter.easy"].stage.config.drop_too_easy is True
+
+
+@pytest.mark.parametrize(
+    "set_", [{}, {"teacher_k": 5}, {"min_confidence": None}, {"student": None}]
+)
+def test_half_of_the_attempts_have_to_agree_unless_a_recipe_says_otherwise(set_):
+    for name in ("filter.decide", "canaries.decide"):
+        assert line(filter=set_)[name].stage.config.min_agree == "half"
+        for said in (1, 3, None):
+            config = line(filter={**set_, "min_agree": said})[name].stage.config
+            assert config.min_agree == said
+
+
+@pytest.mark.parametrize("wrong", ["most", 0, 1.5])
+def test_a_number_of_votes_that_is_none_is_said(wrong):
+    with pytest.raises(RecipeError, match="min_agree"):
+        line(filter={"min_agree": wrong})

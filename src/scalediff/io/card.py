@@ -51,8 +51,10 @@ dataset = load_dataset("path/of/this/folder")
 - `key` is unique; `problem_id` is the identity of the text (SHA-256) and may repeat.
 - `solution_from` is `teacher` or `source`. {told["flagged"]:,} originals kept a text of their own,
   without tags, and are `flagged`.
-- `confidence` is the share of the teacher's attempts that agree with the answer, `p_think` the
-  identifier's probability of thinking.
+- `confidence` is `num_agree` over `num_graded`: the share of the teacher's graded answers that
+  agree with the answer. `num_counted` are all its attempts, also those that were cut off, that a
+  rule rejected or that could not be compared, which are no vote.
+- `p_think` is the identifier's probability of thinking.
 - `extra` is JSON: every other column that came in. What a source called `solution` or `answer` and
   ours replaced is there as `source_solution` and `source_answer`.
 
@@ -61,8 +63,8 @@ dataset = load_dataset("path/of/this/folder")
 By scalediff {told["scalediff"]} (ScaleDiff, arXiv 2509.21070), domain `{told.get("domain")}`, step
 `{told.get("step")}`: problems from a generator trained on difficult sources, identified, solved
 by a teacher and filtered. `provenance.json` has the counts. Generated problems and their answers
-come from models and may be wrong or ill-posed; `confidence` says how much the teacher agreed with
-itself.
+come from models and may be wrong or ill-posed; `confidence` says how much the teacher's graded
+answers agreed with one another.
 
 ## Licence
 

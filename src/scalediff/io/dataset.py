@@ -33,9 +33,13 @@ _TYPES: dict[str, pa.DataType] = {
     "solution_from": pa.string(),
     "flagged": pa.bool_(),
     "confidence": pa.float64(),
+    "num_agree": pa.int64(),
+    "num_graded": pa.int64(),
+    "num_counted": pa.int64(),
     "p_think": pa.float64(),
 }
-_PYTHON: dict[pa.DataType, type] = {pa.string(): str, pa.bool_(): bool, pa.float64(): float}
+_PYTHON: dict[pa.DataType, type] = {pa.string(): str, pa.bool_(): bool, pa.float64(): float,
+                                     pa.int64(): int}  # fmt: skip
 _SCHEMA = pa.schema([*_TYPES.items(), ("extra", pa.string())])
 _GROUP_ROWS = 2_000
 _GROUP_BYTES = 32 << 20

@@ -11,9 +11,10 @@ from typing import Any
 from scalediff.io.reading import FILE, Reading
 from scalediff.io.run import Run, read_json
 from scalediff.report.facts import Group, difficult_sources, students, waterfall
-from scalediff.report.reading import Json, count, counts, line, mapping, part
+from scalediff.report.reading import Json, count, counts, line, mapping, part, records
 from scalediff.report.samples import example_of
-from scalediff.report.summary import flow_of
+from scalediff.report.summary import flow_of, repeats_of
+from scalediff.report.warnings import repetition
 from scalediff.report.words import FAMILIES, duration, percent, reason_name, whole
 from scalediff.watch import Describe, Notes
 
@@ -53,9 +54,13 @@ def lines_of(run: Run) -> Describe:
 
     def describe(index: int, title: str, steps: Sequence[str], seconds: float) -> list[str]:
         group = Group(title, tuple(steps), seconds)
-        told = [group_line(index, group, flow_of(run))]
-        example = example_of(run, title)
-        return [*told, f"     {example}"] if example else told
+        flow = flow_of(run)
+        told = [group_line(index, group, flow)]
+        if example := example_of(run, title):
+            told.append(f"     {example}")
+        if warning := _repetition(flow, run, steps):
+            told.append(f"     WARNING {warning}")
+        return told
 
     return describe
 
@@ -70,6 +75,18 @@ def notes_of(run: Run) -> Notes:
             yield text if step == "sources" else f"{step}: {text}"
 
     return notes
+
+
+def _repetition(flow: Json, run: Run, steps: Sequence[str]) -> str:
+    """That a group's problems repeat one another, said before the next step is paid for them."""
+    stages = {s.get("stage") for s in records(flow.get("steps")) if s.get("name") in steps}
+    if not stages & {"generate", "screen"}:
+        return ""
+    repeats = repeats_of(run)
+    if "generate" not in stages and repetition(repeats):
+        return ""  # said when they were generated
+    found = repetition({**flow, **repeats}, steps)
+    return f"{found['name']}: {line(found['text'], 400)}" if found else ""
 
 
 def _group_text(group: Group, summary: Json) -> tuple[str, str]:

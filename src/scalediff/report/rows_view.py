@@ -59,12 +59,14 @@ def _facts(row: Json) -> list[str]:
 
 
 def agreement(row: Json) -> str:
-    """How far the teacher's attempts agree on the label; empty where that is unknown."""
-    agree, counted = count(row.get("num_agree")), count(row.get("num_counted"))
-    if agree is not None and counted:
-        return f"{agree} of {counted} teacher attempts agree"
+    """How far the teacher's graded answers agree on the label; empty where that is unknown."""
+    names = ("num_agree", "num_graded", "num_counted")
+    agree, graded, counted = (count(row.get(name)) for name in names)
+    if agree is not None and graded is not None and counted:
+        aside = f" ({counted} attempts counted)" if counted != graded else ""
+        return f"{agree} of {graded} graded answers agree{aside}"
     confidence = number(row.get("confidence"))
-    return "" if confidence is None else f"{percent(confidence, 0)} of teacher attempts agree"
+    return "" if confidence is None else f"{percent(confidence, 0)} of graded answers agree"
 
 
 def attempt_view(attempt: Json) -> View:

@@ -298,6 +298,15 @@ class Figures:
         twins = sum(bool(row.get("twin_of")) for row in self.tables["screen"].added())
         return found | {"benchmark_twins": twins}
 
+    def repeats(self) -> Summary:
+        """How many of each generator's problems are the text of an earlier one, by its identity."""
+        found = {}
+        for name, table in self.tables.items():
+            if self.manifest["steps"][name]["stage"] == "generate":
+                distinct = len({int(row["problem_id"][:15], 16) for row in table.added()})
+                found[name] = {"n": table.num_rows, "repeated": table.num_rows - distinct}
+        return {"repeats": found} if found else {}
+
     def student(self) -> Summary:
         """What the filter's student made of the problems; not to finish is no wrong answer."""
         easy = self.tables.get("filter.easy")
@@ -447,7 +456,7 @@ def summary_of(run: Run) -> Summary:
     flow = _together(
         figures.head, figures.reading, figures.steps, figures.waterfall, figures.difficulty
     )
-    checks = _together(figures.screened, figures.student, figures.canaries)
+    checks = _together(figures.repeats, figures.screened, figures.student, figures.canaries)
     rest = checks | _together(figures.cost, figures.training, figures.scores, figures.oracle)
     summary = flow | rest
     return summary | {"warnings": warnings_of(summary)}
@@ -457,6 +466,11 @@ def flow_of(run: Run) -> Summary:
     """What went in and what came out so far; cheap enough for a line while a run goes on."""
     figures = Figures(run)
     return _together(figures.steps, figures.waterfall, figures.training, figures.scores)
+
+
+def repeats_of(run: Run) -> Summary:
+    """How often generators repeated themselves so far."""
+    return Figures(run).repeats()
 
 
 def _together(*parts: Callable[[], Summary]) -> Summary:

@@ -27,7 +27,7 @@ from scalediff.text.thoughts import cleaned, split
 
 _WORKING = {"attempts", "finish_reason", "num_tokens", "is_greedy", "score_method",
             "p_think_low", "p_think_high", "difficult", "solution_index",
-            "num_agree", "num_counted", "num_undecided", "review", "pass_rate", "slot"}  # fmt: skip
+            "num_undecided", "review", "pass_rate", "slot"}  # fmt: skip
 """Columns of the line that are not part of a dataset."""
 
 
@@ -56,7 +56,8 @@ class Assemble(SetStage):
     births = True
     reads_texts = True
     adds = ("split", "problem", "solution", "answer", "problem_id", "solution_from", "flagged",
-            "source_solution", "source_answer", "confidence", "p_think", "label")  # fmt: skip
+            "source_solution", "source_answer", "confidence", "num_agree", "num_graded",
+            "num_counted", "p_think", "label")  # fmt: skip
     Config = AssembleConfig
     config: AssembleConfig
 

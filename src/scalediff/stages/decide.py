@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 from pydantic import Field
 
 from scalediff.core.domain import Domain
@@ -25,9 +27,11 @@ class DecideConfig(Config):
     """Rows with a label below this confidence go to review, since hard problems live there; null
     keeps all. Gold is a label without doubt: a row whose gold some attempt matches is kept. Paper:
     no check."""
-    min_agree: int | None = Field(default=None, ge=1)
+    min_agree: Annotated[int, Field(ge=1)] | Literal["half"] | None = "half"
     """Rows with fewer agreeing attempts go to review, since a share of one or two answers says
-    little; null asks for none. Paper: no check."""
+    little. ``half``: half of the row's own attempts, rounded up, those among them that were cut
+    off or rejected, wherever they were made; null asks for none. Gold is exempt. Paper: no
+    check, which is the same where there is one attempt."""
     drop_below: float | None = Field(default=None, ge=0, le=1)
     """Rows without gold below this confidence are dropped; null drops none."""
     drop_wrong: bool = True
@@ -70,14 +74,18 @@ class Decide(RowStage):
             return Drop("disagreement", f"{votes} agree, at least {config.drop_below:.0%} needed")
         if config.min_confidence is not None and confidence < config.min_confidence:
             return {"review": True}
-        if config.min_agree is not None and agree < config.min_agree:
-            return {"review": True}
-        return {}
+        return {"review": True} if agree < self._needed(row) else {}
+
+    def _needed(self, row: Row) -> int:
+        """How many attempts have to agree on the row's label."""
+        if self.config.min_agree == "half":
+            return ((row.get("num_counted") or 0) + 1) // 2
+        return self.config.min_agree or 0
 
     def _forbid_thresholds(self, row: Row) -> None:
         """A threshold on what was never measured would keep everything in silence."""
         for name in ("min_confidence", "min_agree", "drop_below"):
-            if getattr(self.config, name) is not None:
+            if isinstance(getattr(self.config, name), int | float):
                 raise RecipeError(
                     f"decide: {name} needs the column confidence, which row {row.get('key')} has "
                     "not; put an agree step before it"

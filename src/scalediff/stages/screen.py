@@ -2,8 +2,8 @@ r"""Problems that are broken, known or leaked leave before they cost a token.
 
 In: rows (first input) and, as further inputs, the sources they must not repeat. Only ``problem``,
 ``key`` and, for generated rows, ``finish_reason`` are read. Out: ``twin_of``, the benchmark problem
-of which a row that stays is a version with other numbers. A row leaves with the first reason that
-applies:
+of which a row that stays is a version with other numbers or names. A row leaves with the first
+reason that applies:
 
 1. ``malformed``: empty or cut at the token cap; ``wrong_language``; what the domain's own look at
    the text finds (for mathematics also ``answer_given``, ``proof``, ``multi_part``, ``ill_posed``);
@@ -14,7 +14,7 @@ applies:
 The evidence of 2 to 4 is the key and the beginning of the other text. Released code: no such step.
 ``text/dedup.py`` and ``text/contamination.py`` say what nearly the same means; problems that differ
 in numbers alone are different problems. Memory: about 1.3 kB a kept row and a source (6 kB where
-many are versions of one template), 20 kB a benchmark problem.
+many are versions of one template), 50 kB a benchmark problem.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from scalediff.stages.sources import EMBEDDED_ROWS
 from scalediff.text.contamination import Benchmarks, Leak
 from scalediff.text.dedup import NearDuplicates, Prepared, prepare
 from scalediff.text.language import check_languages, foreign
+from scalediff.text.ngrams import cased_tokens
 
 _EMBEDDED = {"n": EMBEDDED_ROWS, "seed": 0}
 
@@ -62,7 +63,7 @@ class ScreenConfig(Config):
     contamination_max_sharing: int = Field(default=3, ge=1)
     """N-grams in more benchmark problems than this are instructions and not counted."""
     drop_twins: bool = False
-    """Drop benchmark problems in other numbers, too; false notes them in ``twin_of``."""
+    """Drop benchmark problems in other numbers or names, too; false notes them in ``twin_of``."""
     languages: list[str] = []
     """Languages that a problem may be in (codes such as ``en``, ``zh``); empty allows all."""
     embedding_model: str | None = None
@@ -89,14 +90,16 @@ class _Look:
         drop = self._malformed(row, domain)
         if drop is not None:
             return row["key"], drop, None, None
-        text = self.prepared(row["problem"])
+        words = cased_tokens(row["problem"])
+        text = self.prepared(row["problem"], words)
         if not len(self.benchmarks):
             return row["key"], None, text, None
-        return row["key"], None, text, self.benchmarks.find(row["problem"], text.joined.split(" "))
+        return row["key"], None, text, self.benchmarks.find(row["problem"], words)
 
-    def prepared(self, problem: str) -> Prepared:
+    def prepared(self, problem: str, words: list[str] | None = None) -> Prepared:
         config = self.config
-        return prepare(problem, config.near_duplicate_min_tokens, config.twin_jaccard is not None)
+        shortest, twins = config.near_duplicate_min_tokens, config.twin_jaccard is not None
+        return prepare(problem, shortest, twins, words)
 
     def _malformed(self, row: Row, domain: Domain) -> Drop | None:
         problem = row.get("problem")
@@ -128,7 +131,7 @@ class Screen(SetStage):
     """One pass over the rows, in order; the earlier of two equal rows stays."""
 
     name = "screen"
-    version = "4"
+    version = "5"
     adds = ("twin_of",)
     Config = ScreenConfig
     config: ScreenConfig

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from scalediff.text.ngrams import ngrams, tokens
+from scalediff.text.ngrams import cased_tokens, masked, ngrams, small
 
 _PHRASES = [
     "where $m$ and $n$ are relatively prime positive integers. Find $m+n$.",
@@ -84,23 +84,22 @@ _LENGTHS = (8, 13)
 
 @lru_cache(maxsize=1)
 def _known() -> frozenset[str]:
-    grams = (
-        _renamed(gram)
-        for text in _PHRASES + _IDENTITIES
-        for n in _LENGTHS
-        for gram in ngrams(tokens(text), n)
-    )
-    return frozenset(grams)
+    found: set[str] = set()
+    for words in map(cased_tokens, _PHRASES + _IDENTITIES):
+        for n in _LENGTHS:
+            found.update(map(_renamed, ngrams(small(words), n)), ngrams(masked(words), n))
+    return frozenset(found)
 
 
 def is_common(gram: str) -> bool:
-    """Whether an n-gram (tokens joined by spaces) is of a common phrase or identity.
+    """Whether an n-gram (tokens joined by spaces, masked or not) is of a common phrase or identity.
 
     Example:
-        >>> is_common("x ^ 2 - y ^ 2"), is_common("x ^ 2 - 3 y + 2")
+        >>> is_common("x ^ 2 - y ^ 2 ="), is_common("x ^ 2 - 3 y + 2")
         (True, False)
     """
-    return _renamed(gram) in _known()
+    known = _known()
+    return gram in known or _renamed(gram) in known
 
 
 def _renamed(gram: str) -> str:

@@ -2,7 +2,7 @@ r"""Near-duplicates of short mathematical texts, in one pass.
 
 A text is a near-duplicate of an earlier one when
 
-* their tokens are the same (``exact``), or
+* their tokens are the same but for letters' case (``exact``), or
 * both have at least ``min_tokens`` tokens, their mathematics (numbers, operators, commands and
   words such as ``odd`` and ``three``, in order: ``ngrams.mathematics``) is the same, they ask for
   the same (``ngrams.asked``), and the Jaccard similarity of their 3-grams reaches ``jaccard``.
@@ -10,9 +10,10 @@ A text is a near-duplicate of an earlier one when
 The second condition is what sets problems apart from prose: in a text of 80 tokens a changed number
 or sign leaves the similarity at 0.93, yet it is another problem with another answer. Such
 *twins* are never near-duplicates unless ``twin_jaccard`` allows it. The price: a copy that writes
-``1/2`` for ``\frac{1}{2}``, ``greatest`` for ``largest``, or words its question otherwise, is not
+``0.5`` for ``\frac{1}{2}``, ``greatest`` for ``largest``, or words its question otherwise, is not
 found; and a long text in which a word turns the meaning that is not on the list of such words
-counts as a duplicate.
+counts as a duplicate. Letters' case is no difference, unless both texts tell ``c`` from ``C`` and
+differ in which they say where: ``find $c$`` and ``find $C$`` of one triangle are two problems.
 
 Texts are shelved by their mathematics. Most shelves hold one text or a few, which are compared one
 by one; only from ``_CROWD`` texts on (a set made from few templates, or twins that count) does a
@@ -28,10 +29,11 @@ Memory: about 1.3 kB a text that is added, at 250 bytes a text; 6 kB where it is
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from scalediff.text.ngrams import asked, jaccard, mathematics, ngrams, tokens
+from scalediff.text.ngrams import asked, cased_tokens, jaccard, mathematics, ngrams, small
 
 _N = 3
 _NUM_PERM = 128
@@ -45,7 +47,8 @@ class Prepared(NamedTuple):
     """A text made ready for comparing; a tuple, since millions go between processes.
 
     Attributes:
-        joined: Its tokens joined by spaces; equal for exact duplicates.
+        joined: Its tokens joined by spaces, in small letters but for capitals that it tells from
+            them; equal for exact duplicates.
         head: The beginning of the text as it came, for evidence.
         shelf: Which texts it can be a near-duplicate of; None where it is too short for any.
     """
@@ -76,19 +79,43 @@ class Match:
         return f"{self.key} ({how}): {self.head}"
 
 
-def prepare(text: str, min_tokens: int = 12, twins: bool = False) -> Prepared:
+def prepare(
+    text: str, min_tokens: int = 12, twins: bool = False, words: Sequence[str] | None = None
+) -> Prepared:
     """Tokens and shelf of a text.
 
     Args:
         text: The text.
         min_tokens: With fewer tokens it is a duplicate by equality alone.
         twins: Whether texts with other mathematics may be its duplicates.
+        words: Its ``cased_tokens``, where they are known already.
     """
-    words = tokens(text)
+    words = cased_tokens(text) if words is None else words
     shelf = None
     if len(words) >= min_tokens:
-        shelf = 0 if twins else _shelf(words)
-    return Prepared(" ".join(words), " ".join(text[: 2 * _HEAD].split())[:_HEAD], shelf)
+        shelf = 0 if twins else _shelf(small(words))
+    return Prepared(_joined(words), " ".join(text[: 2 * _HEAD].split())[:_HEAD], shelf)
+
+
+def _joined(words: Sequence[str]) -> str:
+    letters = {word for word in words if len(word) == 1 and word.isalpha()}
+    told = {letter for letter in letters if letter.isupper() and letter.lower() in letters}
+    if not told:
+        return " ".join(words).lower()
+    after = [*words[1:], ""]
+    return " ".join(
+        [
+            word if word in told and not (word == "A" and len(next_) > 1 and next_.isalpha())
+            else word.lower()
+            for word, next_ in zip(words, after, strict=True)
+        ]
+    )  # fmt: skip
+
+
+def _told_apart(one: str, other: str) -> bool:
+    """Whether two texts differ in nothing but which of ``c`` and ``C`` they say where."""
+    small_one, small_other = one.lower(), other.lower()
+    return small_one == small_other and one != small_one and other != small_other
 
 
 def _shelf(words: list[str]) -> int:
@@ -140,12 +167,14 @@ class NearDuplicates:
         shelf = None if text.shelf is None else self._shelves.get(text.shelf)
         if shelf is None:
             return None
-        words = text.joined.split(" ")
+        words = text.joined.lower().split(" ")
         grams = ngrams(words, _N)
         best: Match | None = None
         for at in (shelf,) if isinstance(shelf, int) else shelf.candidates(grams):
             key, head, joined = self._texts[at]
-            similarity = self._similarity(words, grams, joined.split(" "))
+            if _told_apart(text.joined, joined):
+                continue
+            similarity = self._similarity(words, grams, joined.lower().split(" "))
             if similarity is not None and (best is None or similarity > best.similarity):
                 best = Match(key, head, similarity, exact=False)
         return best
@@ -177,7 +206,7 @@ class NearDuplicates:
         return min(self._jaccard, self._twin_jaccard or self._jaccard)
 
     def _grams(self, at: int) -> set[str]:
-        return ngrams(self._texts[at][2].split(" "), _N)
+        return ngrams(self._texts[at][2].lower().split(" "), _N)
 
 
 class _Shelf:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
-from scalediff.text.normalise import normalise
+from scalediff.text.normalise import cased
 
 _TOKEN = re.compile(
     r"\\[A-Za-z]+|\\."
@@ -25,11 +26,24 @@ _ASCII_TOKEN = re.compile(
 )
 """The same tokens of plain ASCII, faster."""
 
+_GREEK_NAMES = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau "
+    "upsilon phi chi psi omega"
+)
+_GREEK = frozenset(_GREEK_NAMES.split())
+_NO_NAMES = (
+    "of to in is it on an be at by as or if we he do so no up my us go me am pm cm km mm kg mg ml "
+    "ft lb oz hr ln th st nd rd"
+)
+_SHORT_WORDS = frozenset(_NO_NAMES.split())
+"""Words of two letters, which are no products of variables."""
+_ENDS = frozenset('.?!:"')
+_VOWELS = frozenset("aeiou")
+_MOST_POINTS = 5
+
 _OPERATORS = frozenset("+-*/<>=^!%|")
 _LOOKS = frozenset(
-    {r"\text", r"\textit", r"\emph", r"\boxed", r"\tag", r"\label", r"\begin", r"\end"}
-    | {r"\mathrm", r"\mathbf", r"\mathbb", r"\mathcal", r"\mathit"}
-    | {r"\hspace", r"\vspace", r"\phantom"}
+    [r"\boxed", r"\tag", r"\label", r"\begin", r"\end", r"\hspace", r"\vspace", r"\phantom"]
 )
 _TURNING_WORDS = """
 add added subtract subtracted multiply multiplied divide divided plus minus times sum difference
@@ -60,9 +74,22 @@ def split_tokens(text: str) -> list[str]:
     return (_ASCII_TOKEN if text.isascii() else _TOKEN).findall(text)
 
 
+def cased_tokens(text: str) -> list[str]:
+    """``tokens`` before letters are made small: as many, with the same places."""
+    return _without_separators(split_tokens(cased(text)))
+
+
 def tokens(text: str) -> list[str]:
     """The tokens of a text's comparing form; thousands separators are left out of numbers."""
-    found = split_tokens(normalise(text))
+    return small(cased_tokens(text))
+
+
+def small(words: Sequence[str]) -> list[str]:
+    """Tokens in small letters; a token stays a token, whatever its letters are."""
+    return " ".join(words).lower().split(" ") if words else []
+
+
+def _without_separators(found: list[str]) -> list[str]:
     return [t.replace(",", "") if t[0].isdigit() and "," in t else t for t in found]
 
 
@@ -79,8 +106,101 @@ def ngrams(words: Sequence[str], n: int) -> set[str]:
 
 
 def masked(words: Sequence[str]) -> list[str]:
-    """The tokens with ``#`` for every number."""
-    return ["#" if word[0].isdigit() else word for word in words]
+    r"""``cased_tokens`` with ``#`` for every number and ``@`` for every name of a variable.
+
+    Names are what could as well be others: ``x``, ``\alpha``, ``AB``, ``xy``; words are made small.
+
+    Example:
+        >>> masked(cased_tokens(r"In $\triangle ABC$ let $2x = 3\theta$."))
+        ['in', '\\triangle', '@', 'let', '#', '@', '=', '#', '@']
+    """
+    shouted = not any(len(word) > 2 and word.isalpha() and word.islower() for word in words)
+    marks = _MARKS[shouted]
+    if len(marks) > _MOST_MARKS:
+        marks.clear()
+    return [marks[word] for word in words]
+
+
+class _Marks(dict[str, str]):
+    """Token → what stands for it when numbers and names are masked."""
+
+    def __init__(self, shouted: bool) -> None:
+        self._shouted = shouted
+
+    def __missing__(self, word: str) -> str:
+        name = _is_name(word, self._shouted)
+        self[word] = made = "#" if word[0].isdigit() else "@" if name else word.lower()
+        return made
+
+
+_MARKS = {shouted: _Marks(shouted) for shouted in (False, True)}
+_MOST_MARKS = 1 << 17
+
+
+def _is_name(word: str, shouted: bool) -> bool:
+    """Whether a token names a variable, points or a product of variables.
+
+    Points are written in capitals, which say nothing in a text of capitals.
+    """
+    if not word.isascii():
+        return False
+    if word[0] == "\\":
+        return word[1:].lower() in _GREEK
+    if not word.isalpha() or len(word) > _MOST_POINTS:
+        return False
+    if word.isupper() and not shouted:
+        return True
+    if len(word) < 3:
+        return word.lower() not in _SHORT_WORDS
+    return not _VOWELS.intersection(word.lower())
+
+
+def proper_names(words: Sequence[str]) -> set[str]:
+    """The words of ``cased_tokens`` that are written with a capital within a sentence.
+
+    Example:
+        >>> sorted(proper_names(cased_tokens("Ann has 3 cats. How many has Ann's aunt Eve?")))
+        ['Ann', 'Eve']
+    """
+    found = {
+        word.partition("'")[0]
+        for before, word in pairwise(words)
+        if word[:1].isupper() and word[1:2].islower() and before not in _ENDS
+    }
+    return found if 2 * len(found) < len(set(words)) else set()  # else a text in title case
+
+
+def without_names(words: Sequence[str], variables: bool = True) -> list[str]:
+    """``cased_tokens`` in small letters, with ``@`` for proper names and those of variables.
+
+    Example:
+        >>> without_names(cased_tokens("Ann has $x+3$ cats. How many has Ann's aunt?"))
+        ['@', 'has', '@', '+', '3', 'cats', '.', 'how', 'many', 'has', '@', 'aunt']
+    """
+    proper = proper_names(words)
+    marks = masked(words) if variables else small(words)
+    return [
+        "@" if word.partition("'")[0] in proper else word if mark == "#" else mark
+        for word, mark in zip(words, marks, strict=True)
+    ]
+
+
+def renamed(words: Sequence[str]) -> str:
+    """``without_names``, with names numbered in the order in which they come.
+
+    Equal for two texts of which one has its names replaced throughout.
+
+    Example:
+        >>> renamed(cased_tokens("Let $x+y=3$. Find $x$."))
+        'let @0 + @1 = 3 . find @0'
+    """
+    names: dict[str, str] = {}
+    found = without_names(words)
+    for i, mark in enumerate(found):
+        if mark == "@":
+            name = words[i].partition("'")[0]
+            found[i] = names.get(name) or names.setdefault(name, f"@{len(names)}")
+    return " ".join(found)
 
 
 def mathematics(words: Sequence[str]) -> tuple[str, ...]:

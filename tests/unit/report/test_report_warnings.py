@@ -2,7 +2,7 @@
 
 import pytest
 
-from scalediff.report.warnings import unknown_signs, warnings_of
+from scalediff.report.warnings import repetition, unknown_signs, warnings_of
 
 
 def names(summary):
@@ -16,7 +16,7 @@ def test_healthy_run_has_none(summary):
 
 def test_unknown_figures_give_no_warning():
     assert names({}) == []
-    assert len(unknown_signs({})) == 5
+    assert len(unknown_signs({})) == 6
 
 
 @pytest.mark.parametrize(("share", "warned"), [(0.69, True), (0.70, False), (0.0, True)])
@@ -55,3 +55,27 @@ def test_benchmark_hits_of_sources_and_generated(summary):
 def test_lost_rows(summary):
     summary["rows_lost"] = 7
     assert names(summary) == ["rows_lost"]
+
+
+@pytest.mark.parametrize(("repeated", "warned"), [(31, True), (30, False), (0, False)])
+def test_a_generator_that_repeats_itself(summary, repeated, warned):
+    summary["repeats"] = {"generate": {"n": 100, "repeated": repeated}}
+    assert names(summary) == ["repetition"] * warned
+
+
+def test_the_screen_says_so_where_texts_are_nearly_equal(summary):
+    summary["repeats"] = {"generate": {"n": 60, "repeated": 3}}
+    summary["counts"]["generate"] = {"stage": "generate", "in": 60, "out": 60}
+    summary["counts"]["screen"] = {"in": 60, "out": 2, "dropped": {"duplicate": 58}}
+    (warning,) = warnings_of(summary)
+    text = "58 of 60 generated problems repeat an earlier one (97 %; expected: under 30 %)"
+    assert warning["text"].startswith(text)
+    assert "temperature" in warning["text"]
+    assert repetition(summary, ["generate"]) is None
+    assert repetition(summary, ["screen"]) == warning
+
+
+def test_sources_that_repeat_themselves_are_named(summary):
+    summary["counts"]["screen_sources"]["dropped"] = {"duplicate": 400}
+    (warning,) = warnings_of(summary)
+    assert warning["text"].startswith("400 of 600 problems that screen_sources read repeat")

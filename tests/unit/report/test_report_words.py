@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from scalediff.report import plots, reading, words
+from scalediff.report import plots, reading, rows_view, words
 
 
 @pytest.mark.parametrize(
@@ -91,3 +91,18 @@ def test_plot_holds_outliers_within_its_frame():
     ]
     assert min(heights) >= 0
     assert max(heights) <= 262
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ((1, 1, 4), "1 of 1 graded answers agree (4 attempts counted)"),
+        ((3, 4, 4), "3 of 4 graded answers agree"),
+        ((None, None, None), "75 % of graded answers agree"),
+    ],
+)
+def test_agreement_says_what_it_is_a_share_of(row, told):
+    names = ("num_agree", "num_graded", "num_counted")
+    row = dict(zip(names, row, strict=True)) | {"confidence": 0.75}
+    assert rows_view.agreement(row) == told
+    assert rows_view.agreement({}) == ""

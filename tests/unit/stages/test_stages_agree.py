@@ -113,6 +113,33 @@ def test_attempts_whose_answer_was_not_read_are_undecided():
     assert agreed(row).reason == "not_read"
 
 
+class Lenient(FakeDomain):
+    """Against gold ``8 cm`` is 8, and nothing is the same as anything else."""
+
+    async def verify(self, problem, answer, gold):
+        return Verdict("right" if answer.split()[0] == gold.split()[0] else "wrong", "units")
+
+    async def same(self, problem, a, b):
+        return Verdict("wrong", "text")
+
+
+def test_gold_is_compared_as_gold_and_attempts_with_one_another_as_attempts():
+    added = agreed(row_of("8", "8 m", "9", gold="8 cm"), Lenient())
+    assert (added["num_agree"], added["num_graded"], added["solution_index"]) == (2, 3, 0)
+    apart = agreed(row_of("8", "8 m", "9"), Lenient())
+    assert (apart["label"], apart["num_agree"], apart["confidence"]) == ("8", 1, 1 / 3)
+    # what is not the gold is compared with the others as an attempt
+    mixed = agreed(row_of("9 m", "9 km", gold="8 cm"), Lenient())
+    assert (mixed["num_agree"], mixed["num_graded"], mixed["solution_index"]) == (0, 2, None)
+
+
+def test_attempts_that_were_cut_off_or_rejected_count():
+    row = row_of("4", None, "4", "5", rejected={2})
+    row["attempts"][1]["finish_reason"] = "length"
+    added = agreed(row)
+    assert [added[f"num_{name}"] for name in ("agree", "graded", "counted")] == [1, 2, 4]
+
+
 def test_a_row_without_any_answer_leaves():
     for row in (row_of(None, None), row_of("4", rejected={0}), {"key": "a", "problem": "p"}):
         drop = agreed(row)

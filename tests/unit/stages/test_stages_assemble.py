@@ -40,6 +40,9 @@ def test_a_generated_row_takes_the_attempt_that_agrees_with_its_label(tmp_path):
         label="5",
         solution_index=1,
         confidence=2 / 3,
+        num_agree=2,
+        num_graded=3,
+        num_counted=3,
     )
     made = one(tmp_path, row)
     assert list(made)[:5] == ["key", "split", "problem", "solution", "answer"]
@@ -48,6 +51,7 @@ def test_a_generated_row_takes_the_attempt_that_agrees_with_its_label(tmp_path):
     assert made["answer"] == "5"
     assert (made["solution_from"], made["flagged"]) == ("teacher", False)
     assert made["confidence"] == 2 / 3
+    assert (made["num_agree"], made["num_graded"], made["num_counted"]) == (2, 3, 3)
     assert not {"attempts", "slot", "solution_index"} & set(made)
 
 

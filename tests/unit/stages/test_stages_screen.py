@@ -5,6 +5,7 @@ from fakes import FakeDomain, FakeTable, context, table_of
 
 from scalediff.core.errors import InputError, RecipeError
 from scalediff.core.records import Drop
+from scalediff.domains import open_domain
 from scalediff.stages.screen import Screen
 
 TALE = (
@@ -192,3 +193,36 @@ def test_a_changed_benchmark_is_another_input(tmp_path):
     with path.open("a") as more:
         more.write('{"problem": "How many primes are below 200?"}\n')
     assert stage.fingerprint(FakeDomain()) != before
+
+
+TYPED = {
+    "upper": str.upper,
+    "title": str.title,
+    "unseen": "\u200b".join,
+    "html": lambda text: text.replace(" ", "&nbsp;"),
+    "cyrillic": lambda text: text.translate(str.maketrans("aeocp", "аеоср")),
+}
+
+
+@pytest.mark.parametrize("typed", TYPED)
+def test_a_copy_leaves_however_it_is_typed(tmp_path, typed):
+    other = TYPED[typed]
+    bench = tmp_path / "exam.jsonl"
+    bench.write_text(json.dumps({"problem": EXAM}) + "\n")
+    rows = table_of("Find $x$.", TALE, other(TALE), other("Find $x$."), other(EXAM))
+    told = reasons(rows, benchmarks=[str(bench)], domain=open_domain("math"))
+    assert told == [None, None, "duplicate", "duplicate", "contaminated"]
+    sources = table_of(TALE, "Find $x$.", prefix="s")
+    rows = table_of(other(TALE), other("Find $x$."))
+    assert reasons(rows, sources) == ["copy_of_source", "copy_of_source"]
+
+
+def test_a_benchmark_problem_with_its_variables_renamed_is_noted_or_dropped(tmp_path):
+    bench = tmp_path / "exam.jsonl"
+    problem = r"Find all $x$ with $\frac{x}{2}+\sqrt{x}=12$ and $x^2+x>3$."
+    bench.write_text(json.dumps({"problem": problem}) + "\n")
+    rows = table_of(r"Find all $t$ with $\frac{t}{2}+\sqrt{t}=12$ and $t^2+t>3$.")
+    ((_, noted),) = screen(rows, benchmarks=[str(bench)])
+    assert noted["twin_of"].startswith("exam.jsonl row 1 (")
+    assert "other names" in noted["twin_of"]
+    assert reasons(rows, benchmarks=[str(bench)], drop_twins=True) == ["contaminated"]

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from scalediff.text.contamination import Benchmarks
@@ -121,6 +123,88 @@ def test_an_instruction_that_many_share_counts_for_nothing():
     row = f"A wholly different matter of boats and rivers. {ask}, please."
     assert index_of(*exams).find(row) is None
     assert index_of(*exams[:2]).find(row) is not None
+
+
+TYPED = {
+    "upper case": str.upper,
+    "title case": str.title,
+    "other case": str.swapcase,
+    "invisible": lambda text: "".join(
+        c + "\u200b\u00ad\u2060\ufe0f"[i % 4] for i, c in enumerate(text)
+    ),
+    "HTML": lambda text: "<p>" + text.replace(" ", "&nbsp;").replace(".", ".<br>") + "</p>",
+    "spaces": lambda text: text.replace(" ", "\u2009"),
+    "full width": lambda text: "".join(
+        chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in text
+    ),
+    "Cyrillic": lambda text: text.translate(str.maketrans("aeopcxAEO", "аеорсхАЕО")),
+    "Markdown": lambda text: text.replace("number", "**number**"),
+    "all of these": lambda text: text.upper().replace("A", "А").replace(" ", "&#160;\u200b"),
+}
+EQUATION = r"Find all $x$ such that $\frac{x}{2}+\sqrt{x}=12$."
+
+
+@pytest.mark.parametrize("typed", TYPED)
+@pytest.mark.parametrize("text", [EXAM, SHORT, EQUATION, "Compute $5!+3$."])
+def test_a_copy_in_other_typing_is_a_copy(typed, text):
+    leak = index_of("Something else.", text).find(TYPED[typed](text))
+    assert (leak.name, leak.share, leak.twin) == ("exam row 2", 1.0, False)
+
+
+GEOMETRY = (
+    r"In triangle $ABC$, point $D$ lies on $\overline{BC}$ with $BD = 3$ and $DC = 5$. If $AD = 7$"
+    r" and $\angle ADB = 60^\circ$, find $AB^2 + AC^2$."
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "changes"),
+    [
+        (EQUATION, {"x": "t"}),
+        (EQUATION, {"x": "\\theta "}),
+        (GEOMETRY, dict(zip("ABCD", "PQRS", strict=True))),
+        ("Compute $n!$ if $n=3$.", {"n": "m"}),
+        ("Let $f(x)=3x+2$ and $g(x)=f(f(x))$. Find $g(1)$.", {"f": "p", "g": "q", "x": "t"}),
+        ("So Jan has 3 cats and Bo 5. How many has Jan?", {"Jan": "Maria", "Bo": "Yusuf"}),
+    ],
+)
+def test_a_problem_with_its_names_replaced_throughout_is_a_twin(text, changes):
+    names = "|".join(changes)
+    pattern = rf"(?<![\\A-Za-z])(?:{names})(?![a-z])|(?<=[A-Z])(?:{names})(?![a-z])"
+    other = re.sub(pattern, lambda match: changes[match[0]], text)
+    assert other != text
+    leak = index_of("Something else.", text).find(other)
+    assert (leak.name, leak.twin) == ("exam row 2", True)
+    assert "other names" in str(leak)
+
+
+def test_a_renamed_problem_in_a_story_is_a_twin():
+    renamed = GEOMETRY.translate(str.maketrans("ABCD", "PQRS")).replace("In ", "in ", 1)
+    leak = index_of(GEOMETRY).find("An old note of hers asked this: " + renamed + " She left it.")
+    assert (leak.twin, leak.differs) == (True, "names")
+
+
+def test_letters_in_other_places_are_no_renaming():
+    assert index_of("Let $x+y=3$. Find $x$.").find("Let $t+s=3$. Find $s$.") is None
+
+
+def test_a_masked_formula_within_a_longer_one_is_no_twin():
+    short = r"Compute $\sin^3 18^\circ + \sin^2 18^\circ.$"
+    longer = r"Compute $\sin^2 4^\circ+\sin^2 8^\circ+\sin^2 12^\circ+\cdots+\sin^2 176^\circ$."
+    assert index_of(short).find(longer) is None
+    assert index_of(short).find(short.replace("18", "19")).differs == "numbers"
+
+
+def test_a_twin_never_outranks_a_copy():
+    """Of a text that holds one problem and a version of another, the copy is what counts."""
+    twin = "How many positive integers less than 80 can be written as the sum of two cubes?"
+    for order in ((twin, EXAM), (EXAM, twin)):
+        index = index_of(*order)
+        name = f"exam row {order.index(EXAM) + 1}"
+        part = EXAM[: int(0.8 * len(EXAM))]  # a share under 1, where the twin's is 1
+        leak = index.find(f"{SHORT} {part}")
+        assert (leak.name, leak.twin) == (name, False)
+        assert leak.share < 1
 
 
 def test_a_problem_listed_twice_is_one_problem():

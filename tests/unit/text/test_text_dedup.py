@@ -107,3 +107,40 @@ def test_bands_grow_as_the_threshold_falls():
 def test_empty_text():
     assert find(index_of(""), "  ").exact
     assert find(index_of(TALE), "") is None
+
+
+@pytest.mark.parametrize(
+    "text", [TALE, "Find $x$ where $x+1=3$.", "Find the sum of $2$ and $\\sqrt{3}$."]
+)
+@pytest.mark.parametrize(
+    "typed",
+    [
+        str.upper,
+        str.title,
+        lambda text: text.replace(" ", "&nbsp;"),
+        lambda text: "\u200d".join(text),
+        lambda text: text.replace("e", "е").replace("o", "о"),
+        lambda text: f"<p><b>{text}</b></p>",
+    ],
+)
+def test_the_same_text_in_other_letters_is_exact(typed, text):
+    match = find(index_of("Other.", text), typed(text))
+    assert (match.key, match.exact) == ("t1", True)
+    assert find(index_of("Other.", typed(text)), text).exact
+
+
+TRIANGLE = (
+    "In a triangle with angles $A$, $B$, $C$ and sides $a$, $b$, $c$ opposite to these, $a=3$, and"
+    " $b=4$ and $C=60^\\circ$. Find ${}$."
+)
+
+
+def test_what_texts_tell_apart_by_capitals_stays_apart():
+    side, angle = TRIANGLE.format("c"), TRIANGLE.format("C")
+    assert find(index_of(side), angle) is None
+    assert find(index_of(side, angle), angle).key == "t1"
+    assert find(index_of(side), side.upper()) is not None, "capitals that tell nothing"
+    assert find(index_of(side.upper()), angle) is not None
+    short = "Find $X$ if $X=2x$ and $x=3$."
+    assert find(index_of(short), "Find $x$ if $X=2x$ and $x=3$.") is None
+    assert find(index_of("A dog has a bone."), "a dog has a bone").exact, "an article is no name"

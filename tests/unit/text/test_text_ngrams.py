@@ -1,4 +1,16 @@
-from scalediff.text.ngrams import jaccard, masked, mathematics, ngrams, split_tokens, tokens
+import pytest
+
+from scalediff.text.ngrams import (
+    cased_tokens,
+    jaccard,
+    masked,
+    mathematics,
+    ngrams,
+    proper_names,
+    renamed,
+    split_tokens,
+    tokens,
+)
 
 
 def test_spacing_changes_no_token():
@@ -35,6 +47,40 @@ def test_ngrams_of_short_and_empty_texts():
 
 
 def test_masking_and_jaccard():
-    assert masked(["add", "12", "x"]) == ["add", "#", "x"]
+    assert masked(["Add", "12", "x"]) == ["add", "#", "@"]
     assert jaccard({"a", "b"}, {"b", "c"}) == 1 / 3
     assert jaccard(set(), set()) == 1.0
+
+
+def test_names_are_masked_and_words_are_not():
+    found = masked(
+        cased_tokens(r"In triangle $ABC$ of 12 cm let $xy = \theta + \pi$, so find $AB$.")
+    )
+    told = "in triangle @ of # cm let @ = @ + \\pi , so find @"
+    assert " ".join(found) == told
+    assert masked(["THE", "SUM", "OF", "ABC"]) == ["the", "sum", "of", "abc"], (
+        "capitals say nothing"
+    )
+    assert masked(["求", "值"]) == ["求", "值"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("Let $x+y=3$. Find $x$.", "Let $t+s=3$. Find $t$.", True),
+        ("Let $x+y=3$. Find $x$.", "Let $t+s=3$. Find $s$.", False),
+        ("Let $x+y=3$. Find $x$.", "Let $t+t=3$. Find $t$.", False),
+        ("Let $x+y=3$. Find $x$.", "Let $t+s=4$. Find $t$.", False),
+        ("In $ABC$ let $AB=3$, $AC=4$.", "In $PQR$ let $PQ=3$, $PR=4$.", True),
+        (r"Let $f(x)=\sin x$.", r"Let $g(\theta)=\sin\theta$.", True),
+        ("So Ann has 3 of Bob's cats.", "So Eve has 3 of Tim's cats.", True),
+        ("So Ann has 3 of Ann's cats.", "So Eve has 3 of Tim's cats.", False),
+    ],
+)
+def test_renaming_throughout_changes_nothing(one, other, same):
+    assert (renamed(cased_tokens(one)) == renamed(cased_tokens(other))) is same
+
+
+def test_proper_names_are_capitals_within_a_sentence():
+    assert proper_names(cased_tokens("Then Ann ran. Now Bob's cat sat.")) == {"Ann", "Bob"}
+    assert proper_names(cased_tokens("Find The Sum Of All Roots")) == set(), "title case"

@@ -13,10 +13,12 @@ from collections.abc import Callable
 
 from scalediff.core.records import Drop
 from scalediff.domains.math.posed import ill_posed
+from scalediff.text.characters import visible
 from scalediff.text.language import foreign
+from scalediff.text.markup import without_entities
 from scalediff.text.thoughts import first_tag
 
-VERSION = "6"
+VERSION = "7"
 """Raised whenever another problem may be called malformed; part of the domain's version."""
 
 _ASKS = re.compile(
@@ -89,8 +91,8 @@ _ENVIRONMENT = re.compile(r"\\(begin|end)\s*\{([A-Za-z]+\*?)\}")
 
 
 def check_problem(problem: str) -> Drop | None:
-    """A drop with the first fault and its evidence, or None."""
-    text = problem.strip()
+    """A drop with the first fault of what a reader sees and its evidence, or None."""
+    text = without_entities(visible(problem)).strip()
     for reason, fault in _FAULTS:
         evidence = fault(text)
         if evidence:
