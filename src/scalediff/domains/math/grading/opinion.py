@@ -17,80 +17,17 @@ from typing import Any
 from scalediff.core.records import Verdict
 from scalediff.domains.math.grading.compare import compare
 from scalediff.domains.math.grading.forms import Form
-from scalediff.domains.math.grading.numeric import by_values
+from scalediff.domains.math.grading.numeric import by_values, understood
+from scalediff.domains.math.grading.regions import ends_of
 from scalediff.domains.math.grading.values import compare_values, is_rounding
 
-_COMMANDS = frozenset(
-    [
-        "frac",
-        "sqrt",
-        "cdot",
-        "times",
-        "div",
-        "pm",
-        "pi",
-        "infty",
-        "theta",
-        "alpha",
-        "beta",
-        "gamma",
-        "delta",
-        "lambda",
-        "mu",
-        "phi",
-        "varphi",
-        "omega",
-        "rho",
-        "sigma",
-        "tau",
-        "epsilon",
-        "sin",
-        "cos",
-        "tan",
-        "cot",
-        "sec",
-        "csc",
-        "arcsin",
-        "arccos",
-        "arctan",
-        "sinh",
-        "cosh",
-        "tanh",
-        "ln",
-        "log",
-        "exp",
-        "binom",
-        "le",
-        "ge",
-        "lt",
-        "gt",
-        "ne",
-        "cup",
-        "in",
-        "begin",
-        "end",
-        "lfloor",
-        "rfloor",
-        "lceil",
-        "rceil",
-        "mathbb",
-        "emptyset",
-        "setminus",
-        "infinity",
-        "sum",
-        "prod",
-        "int",
-        "lim",
-        "rightarrow",
-        "det",
-        "gcd",
-        "lcm",
-        "mid",
-        "vert",
-        "lvert",
-        "rvert",
-    ]
-)
+_NAMES = """
+frac sqrt cdot times div pm pi infty theta alpha beta gamma delta lambda mu phi varphi omega rho sigma
+tau epsilon sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh ln log exp binom le ge lt gt ne
+cup in begin end lfloor rfloor lceil rceil mathbb emptyset setminus infinity sum prod int lim
+rightarrow det gcd lcm mid vert lvert rvert
+"""
+_COMMANDS = frozenset(_NAMES.split())
 _MAX_NESTING = 30
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
 _RELATION = re.compile(r"[=<>]|\\(?:le|ge|lt|gt|ne)(?![A-Za-z])")
@@ -108,8 +45,8 @@ def start_worker(memory_bytes: int) -> None:
 
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     logging.getLogger("math_verify").setLevel(logging.CRITICAL)
-    judge(r"\frac{\sqrt{2}}{2}", r"\frac{1}{\sqrt{2}}")
-    judge("x>3", r"(3,\infty)")
+    judge(r"\sum_{k=0}^{\infty}\frac{1}{2^k}", "2")
+    judge(r"|x|\ge 2", r"(-\infty,-2]\cup[2,\infty)")
 
 
 def judge(a: str, b: str) -> Verdict:
@@ -132,6 +69,12 @@ def _leaf(a: Form, b: Form) -> Verdict:
         return Verdict("undecided", "too_long", "nested too deeply to be read")
     if _RELATION.search(one) or _RELATION.search(other):
         one, other = a.full, b.full  # an equation is compared with an equation
+    for text, form in ((one, a), (other, b)):
+        if not (
+            understood(text)
+            or (form.region is not None and all(map(understood, ends_of(form.region))))
+        ):
+            return Verdict("undecided", "not_read", f"not read whole: {text[:80]}")
     x, y = _parse(one), _parse(other)
     if x is None or y is None:
         unread = one if x is None else other
