@@ -31,6 +31,8 @@ _MIN_POINTS = 4
 _MOST_LETTERS = 8
 _MOST_DIGITS = 12_000
 _MOST_TERMS = 2_000
+_MOST_STEPS, _MOST_STEPS_IN_A_PROCESS = 30_000, 3_000_000
+"""Operations for one value: a sum in an integral in a sum multiplies them."""
 
 
 class _NoValue(Exception):
@@ -59,6 +61,7 @@ def mpf(number: float) -> Any:
 def value_at(tree: Tree, point: Point) -> Any:
     """The value of a tree at a point as an mpmath number, or None where it has none."""
     mp = _mp()
+    _contexts.steps = getattr(_contexts, "most_steps", _MOST_STEPS)
     try:
         result = _value(tree, point)
     except (_NoValue, ZeroDivisionError, ValueError, OverflowError, TypeError):
@@ -73,8 +76,16 @@ def _is_noise(number: Any) -> bool:
     return bool(abs(number.imag) < abs(number.real) * _mp().mpf(10) ** (5 - _mp().dps))
 
 
+def be_patient() -> None:
+    """Let this thread work on what takes long: infinite sums, integrals in integrals."""
+    _contexts.most_steps = _MOST_STEPS_IN_A_PROCESS
+
+
 def _value(tree: Tree, point: Point) -> Any:
     kind = tree[0]
+    _contexts.steps -= 1
+    if _contexts.steps < 0:
+        raise _NoValue
     mp = _mp()
     if kind == "number":
         return mp.mpf(tree[1])
@@ -120,6 +131,8 @@ def _integral(mp: Any, point: Point, letter: str, body: Tree, *ends: Tree) -> An
 def _repeated(add: bool) -> Callable[..., Any]:
     def apply(mp: Any, point: Point, letter: str, body: Tree, low: Tree, high: Tree) -> Any:
         first, last = _value(low, point), _value(high, point)
+        if mp.isinf(last) and add:
+            return _series(mp, lambda k: _value(body, {**point, letter: k}), first)
         whole = mp.isint(first) and mp.isint(last) and abs(last - first) <= _MOST_TERMS
         if not whole or last < first - 1:
             raise _NoValue
@@ -129,8 +142,29 @@ def _repeated(add: bool) -> Callable[..., Any]:
     return apply
 
 
-def _limit(mp: Any, *_: Any) -> Any:
-    raise _NoValue
+def _series(mp: Any, term: Callable[[Any], Any], first: Any) -> Any:
+    """An infinite sum, extrapolated; only where there is time for it."""
+    if not hasattr(_contexts, "most_steps"):
+        raise _NoValue
+    found, error = mp.nsum(term, [first, mp.inf], method="r+s", error=True)
+    if not error < (1 + abs(found)) * mp.mpf(10) ** (12 - mp.dps):
+        raise _NoValue
+    return found
+
+
+def _limit(mp: Any, point: Point, letter: str, body: Tree, at: Tree) -> Any:
+    """The value very near, from both sides, in three times the digits."""
+    digits = mp.dps
+    mp.dps = 3 * digits + 20
+    try:
+        near, where = mp.mpf(10) ** -(digits + 5), _value(at, point)
+        places = [1 / near] if mp.isinf(where) else [where - near, where + near]
+        found = [_value(body, {**point, letter: place}) for place in places]
+    finally:
+        mp.dps = digits
+    if not is_real(found[0]) or abs(found[0] - found[-1]) > mp.mpf(10) ** (5 - digits):
+        raise _NoValue
+    return +found[0] if abs(found[0]) > mp.mpf(10) ** -(digits - 5) else mp.mpf(0)
 
 
 _OF_TREES: dict[str, Callable[..., Any]] = {

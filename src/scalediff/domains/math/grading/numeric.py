@@ -70,10 +70,11 @@ def by_values(a: Form, b: Form) -> Verdict | None:
     return verdict
 
 
-def understood(text: str) -> bool:
+def understood(text: str, plainly: bool = False) -> bool:
     r"""Whether the grammar reads a text whole: an expression, or a relation between such.
 
-    The entries of a matrix are read one by one.
+    The entries of a matrix are read one by one. ``plainly`` refuses derivatives and functions
+    that nobody defined, which other readers take for products.
 
     Example:
         >>> understood(r"|x| \ge 2"), understood("f^{-1}(x)"), understood("2+")
@@ -84,7 +85,11 @@ def understood(text: str) -> bool:
             return False
     text = _MATRIX.sub("(1)", text)
     sides = split_top(text, _RELATION)
-    return bool(sides) and all(read_expression(side) is not None for side in sides or ())
+    trees = [read_expression(side) for side in sides or ()]
+    odd = "'" in text or any(
+        tree and (holds(tree, "call") or holds(tree, "diff")) for tree in trees
+    )
+    return bool(trees) and None not in trees and not (plainly and odd)
 
 
 _MATRIX = re.compile(r"\\begin\{[pbvB]?matrix\}(.*?)\\end\{[pbvB]?matrix\}")
