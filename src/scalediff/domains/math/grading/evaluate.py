@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
-from scalediff.domains.math.grading.expression import Tree, holds, letters
+from scalediff.domains.math.grading.expression import BOUND, Tree, holds, letters
 
 Finding = Literal["equal", "different", "mixed", "renamed", "unknown"]
 """``mixed``: equal for positive or for whole numbers only; ``renamed``: equal when a variable is
@@ -40,6 +40,7 @@ class _NoValue(Exception):
 
 
 _contexts = threading.local()
+_patience: list[bool] = []
 
 
 def _mp() -> Any:
@@ -61,7 +62,7 @@ def mpf(number: float) -> Any:
 def value_at(tree: Tree, point: Point) -> Any:
     """The value of a tree at a point as an mpmath number, or None where it has none."""
     mp = _mp()
-    _contexts.steps = getattr(_contexts, "most_steps", _MOST_STEPS)
+    _contexts.steps = _MOST_STEPS_IN_A_PROCESS if _patience else _MOST_STEPS
     try:
         result = _value(tree, point)
     except (_NoValue, ZeroDivisionError, ValueError, OverflowError, TypeError):
@@ -77,8 +78,8 @@ def _is_noise(number: Any) -> bool:
 
 
 def be_patient() -> None:
-    """Let this thread work on what takes long: infinite sums, integrals in integrals."""
-    _contexts.most_steps = _MOST_STEPS_IN_A_PROCESS
+    """Let this process work on what takes long: infinite sums, integrals in integrals."""
+    _patience.append(True)
 
 
 def _value(tree: Tree, point: Point) -> Any:
@@ -144,10 +145,16 @@ def _repeated(add: bool) -> Callable[..., Any]:
 
 def _series(mp: Any, term: Callable[[Any], Any], first: Any) -> Any:
     """An infinite sum, extrapolated; only where there is time for it."""
-    if not hasattr(_contexts, "most_steps"):
+    if not _patience:
         raise _NoValue
-    found, error = mp.nsum(term, [first, mp.inf], method="r+s", error=True)
-    if not error < (1 + abs(found)) * mp.mpf(10) ** (12 - mp.dps):
+    found = mp.nsum(term, [first, mp.inf], method="r+s")
+    digits = mp.dps
+    mp.dps = digits + 20
+    try:
+        again = mp.nsum(term, [first, mp.inf], method="r+s")
+    finally:
+        mp.dps = digits
+    if not abs(found - again) < (1 + abs(found)) * mp.mpf(10) ** (12 - digits):
         raise _NoValue
     return found
 
@@ -392,7 +399,7 @@ def _to_the_last(x: Tree, y: Tree, point: Point) -> Finding:
     ``2^{1000}x + 1`` and ``2^{1000}x`` agree in 300 digits, ``e^{-90}`` and 0 in 39.
     """
     mp = _mp()
-    if holds(x, "int") or holds(y, "int"):  # more digits would take seconds
+    if any(holds(t, kind) for t in (x, y) for kind in BOUND):  # more digits would take seconds
         one, other = value_at(x, point), value_at(y, point)
         if one is None or other is None:
             return "unknown"

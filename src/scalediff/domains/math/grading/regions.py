@@ -60,8 +60,8 @@ _EXCEPT = re.compile(
     rf"(?:[A-Za-z]\s*\\in\s*)?{_REAL}\s*(?:,|\\text\s*\{{\s*except\s*\}})\s*(?=[A-Za-z]\s*\\ne)"
 )
 _OPERATIONS = (
-    ("or", re.compile(r",?\s*(?:\\cup(?![A-Za-z])|\\text\s*\{\s*or\s*\}|(?<![A-Za-z])or(?![A-Za-z]))\s*")),
-    ("and", re.compile(r"\s*(?:\\cap(?![A-Za-z])|\\text\s*\{\s*and\s*\}|(?<![A-Za-z])and(?![A-Za-z]))\s*")),
+    ("or", re.compile(r",?\s*(?:\\cup(?![A-Za-z])|\\text\s*\{\s*or\s*\}|(?<![A-Za-z])or(?![A-Za-z]))\s*")),  # noqa: E501
+    ("and", re.compile(r"\s*(?:\\cap(?![A-Za-z])|\\text\s*\{\s*and\s*\}|(?<![A-Za-z])and(?![A-Za-z]))\s*")),  # noqa: E501
     ("but", re.compile(r"\s*\\(?:setminus|backslash)(?![A-Za-z])\s*|(?<=[}R])\s*-\s*(?=\\\{)")),
 )  # fmt: skip
 

@@ -71,31 +71,32 @@ _KINDS: dict[str, dict[str, Fraction]] = {
 _UNITS = {name: (kind, size) for kind, units in _KINDS.items() for name, size in units.items()}
 
 _SPELT = """
-cm centimeter, mm millimeter, dm decimeter, m meter, km kilometer, kg kilogram, g gram, mg milligram,
-l liter, L liter, ml milliliter, mL milliliter, ft foot, lb pound, lbs pound, oz ounce, h hour, hr hour,
-hrs hour, min minute, mins minute, s second, sec second, secs second, mph mile per hour,
-kph kilometer per hour, in inch, mi mile, yd yard, feet foot, inches inch, centuries century,
-centimetre centimeter, millimetre millimeter, kilometre kilometer, metre meter, litre liter,
-millilitre milliliter, usd dollar, buck dollar, deg degree, rad radian, units , unit , sq square,
-cu cubic
+cm centimeter, mm millimeter, dm decimeter, m meter, km kilometer, kg kilogram, g gram, mg
+milligram, l liter, L liter, ml milliliter, mL milliliter, ft foot, lb pound, lbs pound, oz ounce,
+h hour, hr hour, hrs hour, min minute, mins minute, s second, sec second, secs second, mph mile
+per hour, kph kilometer per hour, in inch, mi mile, yd yard, feet foot, inches inch, centuries
+century, centimetre centimeter, millimetre millimeter, kilometre kilometer, metre meter, litre
+liter, millilitre milliliter, usd dollar, buck dollar, deg degree, rad radian, units , unit , sq
+square, cu cubic
 """
 SPELLINGS = dict(pair.strip().partition(" ")[::2] for pair in _SPELT.replace("\n", " ").split(","))
 """How units are written → their name."""
 
 _THINGS = """
-apple orange pear banana cookie egg marble candy sweet cake pie slice pizza cupcake book page letter
-word pencil pen sticker stamp card coin box bag bottle can jar basket crate ball toy flower tree rose
-plant leaf animal dog cat bird chicken hen cow horse sheep goat pig duck fish rabbit kitten puppy
-student child kid person people man woman boy girl friend player team member worker teacher guest
-customer passenger employee soldier family car bus truck bike bicycle train seat room house apartment
-floor table chair shirt shoe sock hat ticket song game point goal score vote win loss match way
-arrangement permutation combination subset pair triple solution root integer number digit factor
-divisor prime zero side edge face vertex vertices diagonal triangle square rectangle cube tile row
-column step turn move time trip lap round problem question answer test class lesson gift present bead
-block brick piece part group set line path route outcome value element term function case possibility
-possibilities sequence string color colour shell rock stone bill penny pennies nickel dime movie
-photo picture cell clip bacteria percentage watt volt joule newton amp ampere ohm hertz pascal mole
-kelvin calorie radian byte bit acre hectare bushel barrel loaf loaves sandwich serving
+apple orange pear banana cookie egg marble candy sweet cake pie slice pizza cupcake book page
+letter word pencil pen sticker stamp card coin box bag bottle can jar basket crate ball toy flower
+tree rose plant leaf animal dog cat bird chicken hen cow horse sheep goat pig duck fish rabbit
+kitten puppy student child kid person people man woman boy girl friend player team member worker
+teacher guest customer passenger employee soldier family car bus truck bike bicycle train seat
+room house apartment floor table chair shirt shoe sock hat ticket song game point goal score vote
+win loss match way arrangement permutation combination subset pair triple solution root integer
+number digit factor divisor prime zero side edge face vertex vertices diagonal triangle square
+rectangle cube tile row column step turn move time trip lap round problem question answer test
+class lesson gift present bead block brick piece part group set line path route outcome value
+element term function case possibility possibilities sequence string color colour shell rock stone
+bill penny pennies nickel dime movie photo picture cell clip bacteria percentage watt volt joule
+newton amp ampere ohm hertz pascal mole kelvin calorie radian byte bit acre hectare bushel barrel
+loaf loaves sandwich serving
 """
 _COUNTED = frozenset(_THINGS.split())
 """What is counted: behind a number it says what there are, never how many."""

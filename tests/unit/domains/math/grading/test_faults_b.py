@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Pairs that a critic of the grader found, by kind, and siblings of each: in either order.
 
 Each line is a verdict and two answers. Half of the siblings differ though they look alike.

@@ -190,7 +190,7 @@ def test_symbolic_comparison(symbolic_verdicts, i):
 def test_a_pair_that_never_ends_is_undecided_and_delays_no_other():
     async def grade():
         grader = Grader(seconds=1.0, workers=1)
-        hang = (r"x^{5^{5^{5^5}}}", r"x^{5^{5^{5^6}}}")
+        hang = (r"x^{5^{5^{5^5}}}+y=1", r"x^{5^{5^{5^6}}}+y=2")
         try:
             verdicts = await asyncio.gather(
                 grader.grade_pair(*hang),
