@@ -188,7 +188,8 @@ def _vectors(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict | None:
     one, two = (components(f.full) if f.kind == "scalar" else None for f in (a, b))
     if one and two and (one[1] or two[1]):
         width = max(len(one[0]), len(two[0]))
-        return _elementwise(*((*found[0], "0", "0")[:width] for found in (one, two)), leaf, depth)
+        left, right = ((*parts, "0", "0")[:width] for parts, _ in (one, two))
+        return _elementwise(left, right, leaf, depth)
     for vector, other, found in ((a, b, one), (b, a, two)):
         if found and other.kind in (*_ORDERED, "matrix"):
             parts, marked = found
@@ -344,10 +345,12 @@ def _matrices(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict | None:
 def _scalar_and_collection(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict | None:
     scalar, collection = (a, b) if a.kind == "scalar" else (b, a)
     if not collection.parts:
-        told = value(number_word(scalar.text))
-        if told is None:
+        number_alone = value(number_word(scalar.text))
+        if number_alone is None:
             return compare_words(scalar.text, "no solution") or leaf(a, b)
-        return Verdict("undecided" if told == 0 else "wrong", "shape", "nothing and a number")
+        return Verdict(
+            "undecided" if number_alone == 0 else "wrong", "shape", "nothing and a number"
+        )
     if collection.kind == "matrix":
         if read_expression(scalar.text) is None or "=" in scalar.full:
             return leaf(a, b)

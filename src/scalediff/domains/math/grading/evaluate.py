@@ -327,8 +327,8 @@ def compare_trees(x: Tree, y: Tree) -> Finding:
     found = [[_compare_at(x, y, point) for point in points] for points in groups[:4]]
     known = [one for group in found for one in group if one != "unknown"]
     if names and len(known) < _MIN_POINTS:  # real near zero only
-        known = [_compare_at(x, y, point) for point in groups[4]]
-        known = [one for one in known if one != "unknown"]
+        near = [_compare_at(x, y, point) for point in groups[4]]
+        known = [one for one in near if one != "unknown"]
     if len(known) < (_MIN_POINTS if names else 1):
         return "unknown"
     if set(known) == {"equal"}:
@@ -386,7 +386,8 @@ def _nested_power(tree: Tree) -> bool:
 
 def _measured(x: Tree, y: Tree, point: Point) -> tuple[Any, Any, list[int]]:
     """Both values and the sizes, in bits, of what they were made from."""
-    _contexts.sizes = sizes = []
+    sizes: list[int] = []
+    _contexts.sizes = sizes
     try:
         return value_at(x, point), value_at(y, point), sizes
     finally:

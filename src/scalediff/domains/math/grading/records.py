@@ -88,12 +88,12 @@ def compare_records(a: Form, b: Form, compare: Compare) -> Verdict | None:
     orders = [list(record)]
     if all(len(name) == 1 for name in record):
         orders.append(sorted(record))
-    told = [
+    found = [
         all_of([compare(record[name], part) for name, part in zip(order, bare.parts, strict=True)])
         for order in orders
     ]
-    if any(verdict is None for verdict in told) or len({v.value for v in told if v}) == 1:
-        return told[0]
+    if None in found or len({v.value for v in found if v}) == 1:
+        return found[0]
     return Verdict("undecided", "name", "named values and bare ones, order unclear")
 
 

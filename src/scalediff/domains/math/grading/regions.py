@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cmp_to_key
+from functools import cmp_to_key, partial
 from math import ceil, floor
 from typing import Any
 
@@ -215,7 +215,7 @@ def same_region(a: Region, b: Region) -> bool | None:
         return None
     places: dict[str, int] = {}
     place, last = 0, None
-    for end in sorted(ends, key=cmp_to_key(lambda x, y: _order(x, y, ends))):
+    for end in sorted(ends, key=cmp_to_key(partial(_order, numbers=ends))):
         place += 2 if last is None or _order(last, end, ends) else 0
         places[end], last = place, end
     # the ends are at even places, what lies between them at odd ones
@@ -271,7 +271,7 @@ def _order(a: str, b: str, numbers: dict[str, Any]) -> int:
     x, y = numbers[a], numbers[b]
     rational = all(hasattr(number, "denominator") for number in (x, y))
     if rational:
-        return (x > y) - (x < y)
+        return int(x > y) - int(x < y)
     one, other = read_expression(a), read_expression(b)
     if one is None or other is None or compare_trees(one, other) == "equal":
         return 0
