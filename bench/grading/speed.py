@@ -113,7 +113,7 @@ def main():
     pairs = [(response, gold) for _, response, gold, _ in rows]
     truth = [right for *_, right in rows]
     warm(None)
-    grade_many([("\\boxed{\\sum_{k=1}^{3}k}", "6")] * 2)
+    grade_many([("\\boxed{\\sum_{k=0}^{\\infty}\\frac{1}{2^k}}", "2")] * 2)
     cores = os.cpu_count() or 1
     results = {}
     with ProcessPoolExecutor(cores, mp_context=get_context("spawn")) as pool:

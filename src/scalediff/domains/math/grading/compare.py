@@ -11,20 +11,39 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import partial
 
 from scalediff.core.records import Verdict
 from scalediff.domains.math.grading.arithmetic import value
-from scalediff.domains.math.grading.expression import read_expression
+from scalediff.domains.math.grading.expression import letters, read_expression
+from scalediff.domains.math.grading.families import compare_families
 from scalediff.domains.math.grading.forms import Form, plus_minus, read
 from scalediff.domains.math.grading.latex import plain
 from scalediff.domains.math.grading.notations import (
+    Based,
     Ratio,
     compare_notations,
     compare_with_number,
     read_ratio,
 )
-from scalediff.domains.math.grading.numeric import by_values
-from scalediff.domains.math.grading.regions import ABOVE, BELOW, Interval, Region, read_interval
+from scalediff.domains.math.grading.numeric import (
+    by_values,
+    compare_equations,
+    compare_relations,
+    solves,
+)
+from scalediff.domains.math.grading.records import compare_records, components, derivative, joint
+from scalediff.domains.math.grading.regions import (
+    ABOVE,
+    BELOW,
+    Interval,
+    Joined,
+    Region,
+    ends_of,
+    intervals_of,
+    read_interval,
+    same_region,
+)
 from scalediff.domains.math.grading.scalars import Leaf, compare_numbers, compare_scalars
 from scalediff.domains.math.grading.verdicts import all_of, any_of
 from scalediff.domains.math.grading.words import (
@@ -42,6 +61,7 @@ _NUMBER = re.compile(
 )
 _WHOLE_GROUP = re.compile(r"(?<!\d)\d{1,3}(?:,\d{3})+(?!\d)")
 _GROUPED = re.compile(r"\d,\d{3}(?!\d)")
+_COMMA_NUMBER = re.compile(r"[-+]?\d+,\d+")
 _ORDERED = ("tuple", "closed", "mixed")
 
 
@@ -90,21 +110,43 @@ def _forms(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict | None:
     verdict = _by_kind(a, b, leaf, depth)
     if verdict is None or verdict.value != "right":
         return verdict
-    if a.name and b.name and a.name != b.name:
-        return Verdict("undecided", "name", f"{a.name} and {b.name} have the same value")
+    if depth and (a.text[0] == "[") != (b.text[0] == "[") and "scalar" in (a.kind, b.kind):
+        return Verdict("wrong", "shape", "an element and a list of it")
+    if a.name and b.name and a.name != b.name and a.name[0] != "(" and verdict.rule != "relation":
+        return _other_names(a, b)
     if a.about != b.about:
         return Verdict("undecided", "rounding", "one calls itself approximate")
     return verdict
 
 
+def _other_names(a: Form, b: Form) -> Verdict:
+    """The verdict on two names for one value: ``f'`` is no ``f''``, ``x+y`` may be no ``x-y``."""
+    one, other = (derivative(form.name) for form in (a, b))
+    if one[0] or other[0]:  # where one does not say by what, it may be by the same
+        same = one[:2] == other[:2] and (one[2] == other[2] or not (one[2] and other[2]))
+        if same or one[0] != other[0] or (one[2] and other[2]):
+            return Verdict("right" if same else "wrong", "name", f"{a.name} and {b.name}")
+        return Verdict("undecided", "name", f"{a.name} and {b.name} may be one derivative")
+    if any(re.search(r"\w[-+]", form.name) for form in (a, b)):
+        told = compare_equations(a, b)
+        if told is not None and told.value == "wrong":
+            return told
+    return Verdict("undecided", "name", f"{a.name} and {b.name} have the same value")
+
+
 def _by_kind(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict | None:
     if a.kind == "scalar" and b.kind == "scalar":
-        return compare_scalars(a, b, leaf)
+        return _vectors(a, b, leaf, depth) or compare_scalars(a, b, leaf)
+    records = compare_records(a, b, partial(_texts, leaf=leaf, depth=depth))
+    if records is not None:
+        return records
     if plain(a.text) == plain(b.text):
         return Verdict("right", "exact", "the same text")
     if _ambiguous_commas(a, b):
         return Verdict("undecided", "shape", "commas that may group digits or part elements")
     kinds = (a.kind, b.kind)
+    if (told := _by_joint(a, b) or _vectors(a, b, leaf, depth)) is not None:
+        return told
     if "notation" in kinds:
         return _notations(a, b, leaf, depth)
     if "region" in kinds:
@@ -118,6 +160,45 @@ def _by_kind(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict | None:
             return Verdict("right", "exact", "both are empty")
         return Verdict("wrong", "shape", "nothing and something")
     return _collections(a, b, leaf, depth)
+
+
+def _texts(a: str, b: str, leaf: Leaf, depth: int) -> Verdict | None:
+    return _forms(read(a), read(b), leaf, depth + 1)
+
+
+def _by_joint(a: Form, b: Form) -> Verdict | None:
+    """*And* is not *or*, but between answers to one question: ``1 and 2``, ``x=1 or x=2``."""
+    joints = [joint(form) for form in (a, b)]
+    if None in joints or joints[0] == joints[1] or "or" not in joints:
+        return None
+    kinds = {read(part).kind for form in (a, b) for part in form.parts}
+    if kinds != {"scalar"} and kinds != {"region"}:
+        return None if "and" not in joints else Verdict("undecided", "shape", "and, or or?")
+    one_name = all(len({read(part).name for part in form.parts}) == 1 for form in (a, b))
+    trees = [read_expression(read(p).text) for form in (a, b) for p in form.parts]
+    if one_name and not any(tree is None or letters(tree) for tree in trees):
+        return None
+    if sorted(joints, key=str) == ["and", "or"]:
+        return Verdict("wrong", "shape", "and is not or")
+    return Verdict("undecided", "shape", "a list that says or, and one that does not")
+
+
+def _vectors(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict | None:
+    r"""``4\hat i - \hat j`` is (4, -1); ``4i-j`` may be."""
+    one, two = (components(f.full) if f.kind == "scalar" else None for f in (a, b))
+    if one and two and (one[1] or two[1]):
+        width = max(len(one[0]), len(two[0]))
+        left, right = ((*parts, "0", "0")[:width] for parts, _ in (one, two))
+        return _elementwise(left, right, leaf, depth)
+    for vector, other, found in ((a, b, one), (b, a, two)):
+        if found and other.kind in (*_ORDERED, "matrix"):
+            parts, marked = found
+            parts += ("0",) * (len(other.parts) - len(parts))
+            told = _elementwise(parts, other.parts, leaf, depth)
+            if told is None or told.value != "right" or marked:
+                return told
+            return Verdict("undecided", "shape", f"{vector.text} may be a vector")
+    return None
 
 
 def _ambiguous_commas(a: Form, b: Form) -> bool:
@@ -151,7 +232,13 @@ def _notations(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict | None:
     assert notation is not None
     if form.kind != "scalar":
         return None
-    return compare_with_number(notation, number_word(form.text)) or leaf(a, b)
+    if told := compare_with_number(notation, number_word(form.text)):
+        return told
+    if isinstance(notation, Based) and read_expression(form.text) is not None:
+        told = leaf(Form(str(notation.number)), Form(form.text))
+        if told is not None and told.value == "wrong":
+            return told
+    return leaf(a, b)
 
 
 def _ratios_in_text(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict | None:
@@ -182,50 +269,39 @@ def _regions(a: Form, b: Form, leaf: Leaf) -> Verdict | None:
         if form.kind in ("tuple", "set", "matrix") or value(number_word(form.text)) is not None:
             return Verdict("wrong", "shape", f"a region and a {form.kind}")
         return leaf(a, b)
-    left, right = _merged(one), _merged(other)
-    if left is not None and right is not None:
-        same = left == right
+    same = same_region(one, other)
+    left, right = intervals_of(one), intervals_of(other)
+    if same is not None:
+        if (
+            not same
+            and left
+            and right
+            and any("." in end for r in (one, other) for end in ends_of(r))
+        ):
+            told = _interval_by_interval(left, right, leaf)
+            if told is not None and told.rule == "rounding":
+                return told
         return Verdict(
             "right" if same else "wrong", "exact", f"{'the same' if same else 'another'} region"
         )
-    return _interval_by_interval(one, other, leaf)
+    if (told := compare_relations(a.full, b.full)) is not None or a.name != b.name:
+        return told
+    return _interval_by_interval(left, right, leaf) if left and right else None
 
 
 def _region_of(form: Form) -> Region | None:
     if form.kind == "region":
         return form.region
     if form.kind in ("tuple", "closed", "mixed") and len(form.parts) == 2:
-        interval = read_interval(form.text)
-        return None if interval is None else (interval,)
-    return () if form.kind == "set" and not form.parts else None
+        return read_interval(form.text)
+    if form.kind != "set":
+        return None
+    return Joined("or", tuple(Interval(part, part, True, True) for part in form.parts))
 
 
-Ends = tuple[Fraction | float, bool, Fraction | float, bool]
-
-
-def _merged(region: Region) -> list[Ends] | None:
-    """The region in order, touching parts joined; None where an end is not exactly known."""
-    found: list[Ends] = []
-    for interval in region:
-        low = -float("inf") if interval.low == BELOW else value(interval.low)
-        high = float("inf") if interval.high == ABOVE else value(interval.high)
-        if low is None or high is None:
-            return None
-        if low < high or (low == high and interval.low_closed and interval.high_closed):
-            found.append((low, interval.low_closed, high, interval.high_closed))
-    merged: list[Ends] = []
-    for low, low_closed, high, high_closed in sorted(found, key=lambda e: (e[0], not e[1])):
-        if merged:
-            first, first_closed, last, last_closed = merged[-1]
-            if low < last or (low == last and (low_closed or last_closed)):
-                end = max((last, last_closed), (high, high_closed))
-                merged[-1] = (first, first_closed, *end)
-                continue
-        merged.append((low, low_closed, high, high_closed))
-    return merged
-
-
-def _interval_by_interval(a: Region, b: Region, leaf: Leaf) -> Verdict | None:
+def _interval_by_interval(
+    a: Sequence[Interval], b: Sequence[Interval], leaf: Leaf
+) -> Verdict | None:
     """Regions whose ends are compared one by one, as sets of intervals."""
     if len(a) != len(b):
         return None
@@ -255,28 +331,40 @@ def _matrices(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict | None:
             return Verdict("undecided", "shape", "a row and a column")
         return Verdict("wrong", "shape", f"{a.rows} and {b.rows} rows")
     matrix, other = (a, b) if a.kind == "matrix" else (b, a)
-    if other.kind not in ("matrix", "tuple"):
+    if other.kind not in ("matrix", "tuple", "closed"):
         return leaf(a, b)
-    if other.kind == "tuple" and matrix.rows not in (1, len(matrix.parts)):
-        return Verdict("wrong", "shape", "a matrix and a tuple")
+    if other.kind != "matrix" and matrix.rows not in (1, len(matrix.parts)):
+        rows = [read(part) for part in other.parts]
+        width = len(matrix.parts) // matrix.rows
+        if len(rows) != matrix.rows or any(len(row.parts) != width for row in rows):
+            return Verdict("wrong", "shape", "a matrix and a tuple")
+        return _elementwise(matrix.parts, [p for row in rows for p in row.parts], leaf, depth)
     return _elementwise(a.parts, b.parts, leaf, depth)
 
 
 def _scalar_and_collection(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict | None:
     scalar, collection = (a, b) if a.kind == "scalar" else (b, a)
     if not collection.parts:
-        told = value(number_word(scalar.text))
-        if told is None:
+        number_alone = value(number_word(scalar.text))
+        if number_alone is None:
             return compare_words(scalar.text, "no solution") or leaf(a, b)
-        return Verdict("undecided" if told == 0 else "wrong", "shape", "nothing and a number")
+        return Verdict(
+            "undecided" if number_alone == 0 else "wrong", "shape", "nothing and a number"
+        )
     if collection.kind == "matrix":
         if read_expression(scalar.text) is None or "=" in scalar.full:
             return leaf(a, b)
         return Verdict("wrong", "shape", "a matrix and a scalar")
     if collection.kind == "tuple" and collection.name[:1].isupper():
         return Verdict("undecided", "shape", "a number and what may be a point or a function")
+    if (told := _families(a, b)) is not None:
+        return told
+    if len(collection.parts) == 1 and depth and collection.kind == "set":
+        return Verdict("wrong", "shape", "an element and a set of it")
     if len(collection.parts) == 1:
         return _forms(scalar, read(collection.parts[0]), leaf, depth + 1)
+    if (told := _decimal_comma(scalar, collection)) is not None:
+        return told
     alone: list[Verdict | None] = []
     if collection.kind == "list" and len(set(collection.parts)) == len(collection.parts):
         alone = [_forms(scalar, read(part), leaf, depth + 1) for part in collection.parts]
@@ -293,6 +381,8 @@ def _scalar_and_collection(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict 
         return Verdict("undecided", "text", "letters together and apart")
     if words(scalar.text) and words(scalar.text) in (words(collection.parts[0]), None):
         return Verdict("undecided", "text", "the same word and more")
+    if (told := _equation_and_solutions(scalar, collection)) is not None:
+        return told
     number = value(number_word(scalar.text)) is not None
     parts = [value(read(part).text) is not None for part in collection.parts]
     if number and (all(parts) or collection.kind != "list"):
@@ -307,6 +397,43 @@ def _scalar_and_collection(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict 
     if all(alone) and any(v is not None and v.value == "wrong" for v in alone):
         return Verdict("wrong", "shape", f"one answer and {len(parts)}")
     return leaf(a, b)
+
+
+def _decimal_comma(scalar: Form, listed: Form) -> Verdict | None:
+    """``0,5`` beside 0.5; ``7,5`` may be two numbers."""
+    if listed.kind != "list" or not _COMMA_NUMBER.fullmatch(listed.text):
+        return None
+    other = value(scalar.text)
+    if other is None or value(listed.text.replace(",", ".")) != other:
+        return None
+    if listed.text.lstrip("-+").startswith("0,"):
+        return Verdict("right", "exact", "a decimal comma")
+    return Verdict("undecided", "shape", "a decimal comma, or two numbers")
+
+
+def _families(a: Form, b: Form) -> Verdict | None:
+    r"""``\frac{\pi}{4}+\frac{k\pi}{2}``, and its values for even and for odd k."""
+    parts = [form.parts or (form.text,) for form in (a, b)]
+    if not all(
+        "pi" in part or form.whole for form, own in zip((a, b), parts, strict=True) for part in own
+    ):
+        return None
+    trees = [[read_expression(read(part).text) for part in own] for own in parts]
+    if any(tree is None for own in trees for tree in own):
+        return None
+    left, right = ([tree for tree in own if tree is not None] for own in trees)
+    return compare_families(left, right, bool(a.whole or b.whole))
+
+
+def _equation_and_solutions(single: Form, listed: Form) -> Verdict | None:
+    """``x^2=y^2``, and ``x=y or x=-y``; wrong where one of these is no solution."""
+    if joint(listed) != "or" or "=" not in single.full:
+        return None
+    for part in listed.parts:
+        told = solves(read(part), single)
+        if told is False:
+            return Verdict("wrong", "numeric", "a listed solution is none of the equation")
+    return Verdict("undecided", "shape", "an equation and its solutions")
 
 
 def _collections(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict | None:
@@ -356,6 +483,8 @@ def _spread(parts: Sequence[str]) -> list[str]:
 
 def _unordered(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict | None:
     """Equal as sets: each element has its equal on the other side."""
+    if (told := _families(a, b)) is not None:
+        return told
     left, right = ([read(part) for part in _spread(x.parts)] for x in (a, b))
     table = [[_forms(x, y, leaf, depth + 1) for y in right] for x in left]
     found = [any_of(row) for row in table] + [any_of(list(c)) for c in zip(*table, strict=True)]

@@ -9,11 +9,12 @@ lies between, and what is too large to be worked out, is unknown.
 from __future__ import annotations
 
 import random
+import re
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
-from scalediff.domains.math.grading.expression import Tree, letters
+from scalediff.domains.math.grading.expression import BOUND, Tree, holds, letters
 
 Finding = Literal["equal", "different", "mixed", "renamed", "unknown"]
 """``mixed``: equal for positive or for whole numbers only; ``renamed``: equal when a variable is
@@ -29,6 +30,9 @@ _LARGEST_FACTORIAL = 3_000
 _MIN_POINTS = 4
 _MOST_LETTERS = 8
 _MOST_DIGITS = 12_000
+_MOST_TERMS = 2_000
+_MOST_STEPS, _MOST_STEPS_IN_A_PROCESS = 30_000, 3_000_000
+"""Operations for one value: a sum in an integral in a sum multiplies them."""
 
 
 class _NoValue(Exception):
@@ -36,6 +40,7 @@ class _NoValue(Exception):
 
 
 _contexts = threading.local()
+_patience: list[bool] = []
 
 
 def _mp() -> Any:
@@ -57,6 +62,7 @@ def mpf(number: float) -> Any:
 def value_at(tree: Tree, point: Point) -> Any:
     """The value of a tree at a point as an mpmath number, or None where it has none."""
     mp = _mp()
+    _contexts.steps = _MOST_STEPS_IN_A_PROCESS if _patience else _MOST_STEPS
     try:
         result = _value(tree, point)
     except (_NoValue, ZeroDivisionError, ValueError, OverflowError, TypeError):
@@ -71,21 +77,112 @@ def _is_noise(number: Any) -> bool:
     return bool(abs(number.imag) < abs(number.real) * _mp().mpf(10) ** (5 - _mp().dps))
 
 
+def be_patient() -> None:
+    """Let this process work on what takes long: infinite sums, integrals in integrals."""
+    _patience.append(True)
+
+
 def _value(tree: Tree, point: Point) -> Any:
     kind = tree[0]
+    _contexts.steps -= 1
+    if _contexts.steps < 0:
+        raise _NoValue
     mp = _mp()
     if kind == "number":
         return mp.mpf(tree[1])
     if kind == "letter":
         return point[tree[1]]
     if kind == "constant":
-        return {"pi": mp.pi, "e": mp.e, "i": mp.mpc(0, 1)}[tree[1]] * 1
-    values = [_value(part, point) for part in tree[1:]]
-    result = _OPERATIONS[kind](mp, *values)
+        return {"pi": mp.pi, "e": mp.e, "i": mp.mpc(0, 1), "infty": mp.inf}[tree[1]] * 1
+    if kind in _OF_TREES:
+        result = _OF_TREES[kind](mp, point, *tree[1:])
+    else:
+        result = _OPERATIONS[kind](mp, *[_value(part, point) for part in tree[1:]])
     sizes = getattr(_contexts, "sizes", None)
-    if sizes is not None and result:
-        sizes.append(abs(mp.mag(result)))
+    if sizes is not None and result and mp.isfinite(result):
+        sizes.append(mp.mag(result))
     return result
+
+
+def _call(mp: Any, point: Point, name: str, order: int, argument: Tree) -> Any:
+    """A function that nobody defined, or a derivative of it: some function, the same each time."""
+    rng = random.Random(name)
+    a, b = (mp.mpf(rng.randint(10**6, 10**7)) / 3_000_017 for _ in range(2))
+    return a**order * mp.sin(a * _value(argument, point) + b + order * mp.pi / 2)
+
+
+def _diff(mp: Any, point: Point, letter: str, body: Tree, order: int) -> Any:
+    return mp.diff(lambda x: _value(body, {**point, letter: x}), point[letter], order)
+
+
+def _integral(mp: Any, point: Point, letter: str, body: Tree, *ends: Tree) -> Any:
+    if len(ends) != 2:
+        raise _NoValue
+    low, high = (_value(end, point) for end in ends)
+    if not (is_real(low) and is_real(high)):
+        raise _NoValue
+    found, error = mp.quad(
+        lambda x: _value(body, {**point, letter: x}), [low, high], error=True, maxdegree=8
+    )
+    if error > (1 + abs(found)) * mp.mpf(10) ** (8 - mp.dps):
+        raise _NoValue
+    return found
+
+
+def _repeated(add: bool) -> Callable[..., Any]:
+    def apply(mp: Any, point: Point, letter: str, body: Tree, low: Tree, high: Tree) -> Any:
+        first, last = _value(low, point), _value(high, point)
+        if mp.isinf(last) and add:
+            return _series(mp, lambda k: _value(body, {**point, letter: k}), first)
+        whole = mp.isint(first) and mp.isint(last) and abs(last - first) <= _MOST_TERMS
+        if not whole or last < first - 1:
+            raise _NoValue
+        terms = (_value(body, {**point, letter: first + k}) for k in range(int(last - first) + 1))
+        return mp.fsum(terms) if add else mp.fprod(terms)
+
+    return apply
+
+
+def _series(mp: Any, term: Callable[[Any], Any], first: Any) -> Any:
+    """An infinite sum, extrapolated; only where there is time for it."""
+    if not _patience:
+        raise _NoValue
+    found = mp.nsum(term, [first, mp.inf], method="r+s")
+    digits = mp.dps
+    mp.dps = digits + 20
+    try:
+        again = mp.nsum(term, [first, mp.inf], method="r+s")
+    finally:
+        mp.dps = digits
+    if not abs(found - again) < (1 + abs(found)) * mp.mpf(10) ** (12 - digits):
+        raise _NoValue
+    return found
+
+
+def _limit(mp: Any, point: Point, letter: str, body: Tree, at: Tree) -> Any:
+    """The value very near, from both sides, in three times the digits."""
+    digits = mp.dps
+    mp.dps = 3 * digits + 20
+    try:
+        near, where = mp.mpf(10) ** -(digits + 5), _value(at, point)
+        places = [1 / near] if mp.isinf(where) else [where - near, where + near]
+        found = [_value(body, {**point, letter: place}) for place in places]
+    finally:
+        mp.dps = digits
+    if not is_real(found[0]) or abs(found[0] - found[-1]) > mp.mpf(10) ** (5 - digits):
+        raise _NoValue
+    return +found[0] if abs(found[0]) > mp.mpf(10) ** -(digits - 5) else mp.mpf(0)
+
+
+_OF_TREES: dict[str, Callable[..., Any]] = {
+    "call": _call,
+    "diff": _diff,
+    "int": _integral,
+    "sum": _repeated(True),
+    "prod": _repeated(False),
+    "lim": _limit,
+}
+"""Operations that take their arguments unevaluated."""
 
 
 def _power(mp: Any, base: Any, exponent: Any) -> Any:
@@ -137,9 +234,6 @@ def _bounded(function: str) -> Callable[..., Any]:
     return apply
 
 
-_UNKNOWN_BASE = 0.7390851332151607
-"""``\\log`` without a base may be natural or decimal: it is ``\\ln`` times this, as good as any."""
-
 _OPERATIONS: dict[str, Callable[..., Any]] = {
     "+": lambda mp, a, b: a + b,
     "*": lambda mp, a, b: a * b,
@@ -154,7 +248,7 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "ceil": _real("ceil"),
     "ln": lambda mp, a: mp.ln(a),
     "lg": lambda mp, a: mp.log10(a),
-    "log": lambda mp, a, b=None: mp.ln(a) * _UNKNOWN_BASE if b is None else mp.ln(a) / mp.ln(b),
+    "log": lambda mp, a, b: mp.ln(a) / mp.ln(b),
     "exp": lambda mp, a: _power(mp, mp.e * 1, a),
     **{name: _bounded(name) for name in ("sin", "cos", "tan", "cot", "sec", "csc")},
     **{name: _bounded(name) for name in ("sinh", "cosh", "tanh")},
@@ -167,29 +261,32 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
 def close(one: Any, other: Any) -> Finding:
     """Whether two numbers are the same, relative to the larger."""
     mp = _mp()
-    if one == other:
+    apart, size = abs(one - other), max(abs(one), abs(other))
+    if apart <= size * mp.mpf(10) ** -_AGREED:
         return "equal"
-    size = max(abs(one), abs(other))
-    apart = abs(one - other) / size
-    if one == 0 or other == 0:  # nothing to be relative to: a sum that cancels, or truly tiny
-        return "unknown" if size < mp.mpf(10) ** -_APART else "different"
-    if apart < mp.mpf(10) ** -_AGREED:
-        return "equal"
-    return "different" if apart > mp.mpf(10) ** -_APART else "unknown"
+    return "different" if apart > size * mp.mpf(10) ** -_APART else "unknown"
 
 
-def points_for(names: Iterable[str]) -> list[list[Point]]:
-    """Fixed points in groups: positive fractions, both signs, whole numbers, and far away.
+def points_for(names: Iterable[str], whole: Iterable[str] = ()) -> list[list[Point]]:
+    """Fixed points in groups: positive fractions, both signs, whole numbers, far away, near zero.
 
     Expressions that are equal for positive or for whole numbers alone agree in one group only.
+
+    Args:
+        names: The variables.
+        whole: Those that stand for whole numbers, which get such everywhere.
     """
     mp = _mp()
-    names = sorted(names)
+    names, whole = sorted(names), set(whole)
     rng = random.Random(20_250_921)
     above, below = (17, 19, 23, 29, 31, 37, 41, 43), (7, 11, 13)
 
-    def point(signs: tuple[int, ...]) -> Point:
-        return {n: mp.mpf(rng.choice(signs) * rng.choice(above)) / rng.choice(below) for n in names}
+    def point(signs: tuple[int, ...], least: int = 0) -> Point:
+        found = {
+            n: mp.mpf(rng.choice(signs) * rng.choice(above)) / (least or rng.choice(below))
+            for n in names
+        }
+        return found | {n: mp.mpf(rng.choice(signs) * rng.randint(1, 9)) for n in whole}
 
     return [
         [point((1,)) for _ in range(3)],
@@ -197,10 +294,12 @@ def points_for(names: Iterable[str]) -> list[list[Point]]:
         [{name: mp.mpf(rng.randint(2, 9)) for name in names} for _ in range(3)],
         # far away, where |x - 10| is no longer 10 - x
         [
-            {n: sign * mp.mpf(rng.randint(10**k, 10 ** (k + 1))) / 7 for n in names}
+            {n: sign * mp.mpf(rng.randint(10**k, 10 ** (k + 1))) / (n in whole or 7) for n in names}
             for k in (1, 2, 3, 4)
             for sign in (1, -1)
         ],
+        # where 1 - x and 1 + x are both positive
+        [point((1,), 47) for _ in range(3)] + [point((-1, 1), 53) for _ in range(3)],
     ]
 
 
@@ -213,69 +312,131 @@ def compare_trees(x: Tree, y: Tree) -> Finding:
         'equal'
         >>> compare_trees(read("10^{-20}"), read("10^{-30}"))
         'different'
+        >>> compare_trees(read(r"\ln 2+\ln 3-\ln 6"), read("0"))
+        'equal'
+        >>> compare_trees(read("e^{-90}"), read("0"))
+        'different'
     """
-    names = letters(x) | letters(y)
+    names, whole = letters(x) | letters(y), whole_letters(x) | whole_letters(y)
     if len(names) > _MOST_LETTERS:
         return "unknown"
-    groups = points_for(names) if names else [[{}]]
+    groups = points_for(names, whole) if names else [[{}]]
     firsts = [_compare_at(x, y, points[0]) for points in groups[:3]]
-    if names and set(firsts) == {"different"} and not (_unknown_base(x) or _unknown_base(y)):
+    if names and set(firsts) == {"different"}:
         return "renamed" if _renamed(x, y) else "different"  # no group can be equal throughout
-    found = [[_compare_at(x, y, point) for point in points] for points in groups]
+    found = [[_compare_at(x, y, point) for point in points] for points in groups[:4]]
     known = [one for group in found for one in group if one != "unknown"]
+    if names and len(known) < _MIN_POINTS:  # real near zero only
+        near = [_compare_at(x, y, point) for point in groups[4]]
+        known = [one for one in near if one != "unknown"]
     if len(known) < (_MIN_POINTS if names else 1):
         return "unknown"
     if set(known) == {"equal"}:
-        return "equal" if _equal_to_the_last(x, y, groups[0][0]) else "unknown"
-    if _unknown_base(x) or _unknown_base(y):
-        return "unknown"
+        points = [p for group in groups for p in group if _compare_at(x, y, p) == "equal"]
+        told = _to_the_last(x, y, points[0])
+        return "mixed" if told == "equal" and _powers_of_powers(x, y) else told
+    if names and whole == names and "different" in (*found[0], *found[2]):
+        return "renamed" if _renamed(x, y) else "different"
     if any(set(group) == {"equal"} for group in found[:3]) and names:
         return "mixed"
     return "renamed" if _renamed(x, y) else "different"
 
 
-def _unknown_base(tree: Tree) -> bool:
-    """Whether a logarithm in it does not say its base."""
-    if tree[0] == "log" and len(tree) == 2:
-        return True
-    return any(_unknown_base(part) for part in tree[1:] if isinstance(part, tuple))
+def whole_letters(tree: Tree) -> set[str]:
+    r"""Letters that stand for whole numbers: the n of ``\\sin n\\pi``, ``(-1)^n``, ``n!``."""
+    kind, found = tree[0], set[str]()
+    if kind in ("sin", "cos", "tan", "cot", "sec", "csc") and _holds_pi(tree):
+        found = letters(tree)
+    elif kind == "^" and (tree[1][0] == "neg" or not letters(tree[1])):
+        found = letters(tree[2]) if _negative(tree[1]) else found
+    elif kind in ("!", "binom"):
+        found = letters(tree)
+    elif kind in ("sum", "prod"):
+        found = letters(tree[3]) | letters(tree[4])
+    found &= INTEGERS
+    return found.union(*(whole_letters(part) for part in tree[1:] if isinstance(part, tuple)))
 
 
-def _equal_to_the_last(x: Tree, y: Tree, point: Point) -> bool:
-    """Whether two values agree in as many digits as their largest parts could hide.
+INTEGERS = frozenset("nkmjlN")
+"""Letters that are read as whole numbers where the expression asks for such."""
 
-    ``2^{1000}x + 1`` and ``2^{1000}x`` agree in 300 digits.
+
+def _holds_pi(tree: Tree) -> bool:
+    return tree == ("constant", "pi") or any(_holds_pi(p) for p in tree[1:] if isinstance(p, tuple))
+
+
+def _negative(tree: Tree) -> bool:
+    number = None if letters(tree) else value_at(tree, {})
+    return number is not None and is_real(number) and number < 0
+
+
+def _powers_of_powers(x: Tree, y: Tree) -> bool:
+    """Whether one is a power of a power of a letter, which holds for positive ones only.
+
+    ``(a^b)^c`` is ``a^{bc}`` where a is positive; ``(a^2)^3`` is a^6 wherever.
     """
-    _contexts.sizes = []
+    return x != y and (_nested_power(x) or _nested_power(y))
+
+
+def _nested_power(tree: Tree) -> bool:
+    if tree[0] == "^" and tree[1][0] == "^" and letters(tree[1][1]):
+        return bool(letters(tree[2]) or letters(tree[1][2]))
+    return any(_nested_power(part) for part in tree[1:] if isinstance(part, tuple))
+
+
+def _measured(x: Tree, y: Tree, point: Point) -> tuple[Any, Any, list[int]]:
+    """Both values and the sizes, in bits, of what they were made from."""
+    sizes: list[int] = []
+    _contexts.sizes = sizes
     try:
-        value_at(x, point)
-        value_at(y, point)
-        hidden = max(_contexts.sizes, default=0) * 0.302  # bits to digits
+        return value_at(x, point), value_at(y, point), sizes
     finally:
         _contexts.sizes = None
-    digits = int(min(60 + 3 * hidden, _MOST_DIGITS))
+
+
+def _to_the_last(x: Tree, y: Tree, point: Point) -> Finding:
+    """Whether two values agree in as many digits as their largest parts could hide.
+
+    ``2^{1000}x + 1`` and ``2^{1000}x`` agree in 300 digits, ``e^{-90}`` and 0 in 39.
+    """
     mp = _mp()
+    if any(holds(t, kind) for t in (x, y) for kind in BOUND):  # more digits would take seconds
+        one, other = value_at(x, point), value_at(y, point)
+        if one is None or other is None:
+            return "unknown"
+        apart, size = abs(one - other), 1 + max(abs(one), abs(other))
+        return "equal" if apart < size * mp.mpf(10) ** -_AGREED else "different"
+    hidden = max((abs(size) for size in _measured(x, y, point)[2]), default=0) * 0.302
+    digits = int(min(60 + 3 * hidden, _MOST_DIGITS))
     mp.dps = digits
     try:
-        exact = {name: mp.mpf(value) for name, value in point.items()}
-        one, other = value_at(x, exact), value_at(y, exact)
+        one, other, sizes = _measured(x, y, {name: mp.mpf(value) for name, value in point.items()})
         if one is None or other is None:
-            return False
-        size = max(abs(one), abs(other))
-        return bool(abs(one - other) <= size * mp.mpf(10) ** -int(digits - hidden - 12))
+            return "unknown"
+        largest = mp.mpf(2) ** max([0, *sizes])
+        apart = abs(one - other)
+        if apart <= largest * mp.mpf(10) ** -int(digits - hidden - 12):
+            return "equal"
+        return "different" if apart > largest * mp.mpf(10) ** -int(digits / 2) else "unknown"
     finally:
         mp.dps = _DIGITS
 
 
 def _compare_at(x: Tree, y: Tree, point: Point) -> Finding:
-    one, other = value_at(x, point), value_at(y, point)
+    one, other, sizes = _measured(x, y, point)
     if one is None or other is None:
         return "unknown"
     # a root or a logarithm of a negative number where nobody spoke of i: outside of what was meant
-    strays = not (is_real(one) and is_real(other))
-    if strays and not (_speaks_of_i(x) or _speaks_of_i(y)):
+    if not (is_real(one) and is_real(other)) and not (_speaks_of_i(x) or _speaks_of_i(y)):
         return "unknown"
-    return close(one, other)
+    found = close(one, other)
+    hidden = max(abs(size) for size in [1, *sizes]) * 0.302
+    # what cancels leaves an error of the size of its parts: 0, or truly tiny?
+    if found == "unknown":
+        return _to_the_last(x, y, point)
+    if found != "equal" and abs(one - other) < _mp().mpf(10) ** (int(hidden) - _AGREED):
+        return _to_the_last(x, y, point)
+    return found
 
 
 def is_real(number: Any) -> bool:
@@ -292,12 +453,21 @@ def _speaks_of_i(tree: Tree) -> bool:
 def _renamed(x: Tree, y: Tree) -> bool:
     """Whether giving x's one other variable the name of y's makes them equal."""
     ours, theirs = letters(x) - letters(y), letters(y) - letters(x)
-    if len(ours) != 1 or len(theirs) != 1:
+    if len(ours) != 1 or len(theirs) != 1 or not may_be_renamed(*ours, *theirs):
         return False
-    return compare_trees(_substituted(x, ours.pop(), theirs.pop()), y) == "equal"
+    return compare_trees(substituted(x, ours.pop(), theirs.pop()), y) == "equal"
 
 
-def _substituted(tree: Tree, old: str, new: str) -> Tree:
+def may_be_renamed(old: str, new: str) -> bool:
+    """Whether two names may stand for one thing: not those of derivatives, as y' and y''."""
+    found = [re.match(r"d(\d)(.+)/|([^']+)('*)$", name) for name in (old, new)]
+    orders = [int(m[1] or len(m[4])) if m else 0 for m in found]
+    one_notation = ("/" in old) == ("/" in new)
+    return not any(orders) or (not one_notation and orders[0] == orders[1])
+
+
+def substituted(tree: Tree, old: str, new: str) -> Tree:
+    """The tree with one letter for another."""
     if tree == ("letter", old):
         return ("letter", new)
-    return (tree[0], *(_substituted(p, old, new) if isinstance(p, tuple) else p for p in tree[1:]))
+    return (tree[0], *(substituted(p, old, new) if isinstance(p, tuple) else p for p in tree[1:]))

@@ -15,7 +15,9 @@ from scalediff.domains.math.grading.reader import NotUnderstood, TokenReader
 
 Tree = tuple[Any, ...]
 """``("number", "1.5")``, ``("letter", "x_1")``, ``("constant", "pi")``, else an operation and its
-arguments: ``+ * / ^ neg root ! binom abs floor ceil`` or the name of a function."""
+arguments: ``+ * / ^ neg root ! binom abs floor ceil`` or the name of a function. ``("call", "f", 2,
+x)`` is f''(x) of an f that nobody defined, ``("diff", "x", tree, 1)`` a derivative, and
+``("sum", "k", body, low, high)``, ``prod``, ``int`` and ``lim`` bind their letter."""
 
 _MAX_DEPTH = 60
 _MAX_TOKENS = 600
@@ -23,64 +25,51 @@ _MAX_TOKENS = 600
 _FUNCTION_NAMES = "sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh ln log lg exp"
 FUNCTIONS = frozenset(_FUNCTION_NAMES.split())
 _INVERSES = {"sin": "arcsin", "cos": "arccos", "tan": "arctan"}
-_GREEK = frozenset(
-    [
-        "alpha",
-        "beta",
-        "gamma",
-        "delta",
-        "epsilon",
-        "varepsilon",
-        "zeta",
-        "eta",
-        "theta",
-        "lambda",
-        "mu",
-        "nu",
-        "xi",
-        "rho",
-        "sigma",
-        "tau",
-        "phi",
-        "varphi",
-        "chi",
-        "psi",
-        "omega",
-        "Delta",
-        "Gamma",
-        "Lambda",
-        "Omega",
-        "Phi",
-        "Psi",
-        "Sigma",
-        "Theta",
-        "ell",
-    ]
+_GREEK_NAMES = (
+    "alpha beta gamma delta epsilon varepsilon zeta eta theta lambda mu nu xi rho sigma tau phi"
+    " varphi chi psi omega Delta Gamma Lambda Omega Phi Psi Sigma Theta ell"
 )
+_GREEK = frozenset(_GREEK_NAMES.split())
+BOUND = frozenset({"sum", "prod", "int", "lim"})
+"""Operations whose first argument is a letter that they bind."""
 _TIMES = ("*", r"\cdot", r"\times")
 _TOKEN = re.compile(
     r"\s*(\d+\.\d*|\.\d+|\d+|\\[A-Za-z]+|[A-Za-z](?:_(?:[A-Za-z0-9]|\{[A-Za-z0-9]+\}))?'*"
-    r"|_[A-Za-z0-9]|[-+*/^!(){}\[\]|_])"
+    r"|_[A-Za-z0-9]|[-+*/^!(){}\[\]|_=])"
 )
+_ABOVE = re.compile(r"(d|\\partial)(?: \^ (?:\{ )?(\d)(?: \})?)?(?: (.+))?")
+_BELOW = re.compile(r"(d|\\partial) ([A-Za-z]|\\[a-z]+)(?: \^ (?:\{ )?(\d)(?: \})?)?")
 _WORD = re.compile(r"(?<![A-Za-z\\])[A-Za-z]{3,}")
 _DIGITS_APART = re.compile(r"(?<!_)\d\s+[\d.]|(?<=\d)\d\s+[\d.]")
-_ENDS_FACTOR = frozenset("*/+-^!)}]|")
+_ENDS_FACTOR = frozenset("*/+-^!)}]|=")
+_ENDED = frozenset({")", "}", r"\pi"})
+_NO_FACTOR = frozenset(
+    {r"\cdot", r"\times", r"\div", r"\rfloor", r"\rceil", r"\rvert", r"\rightarrow"}
+)
+_FREE_FUNCTION = re.compile(r"[fghy]|[A-Za-z]'+|[fghy]'*_\w")
 
 
 @lru_cache(maxsize=20_000)
-def read_expression(text: str) -> Tree | None:
+def read_expression(text: str, joined: bool | None = None) -> Tree | None:
     r"""The tree of a tidied expression, or None.
+
+    Args:
+        text: Tidied LaTeX.
+        joined: How ``1/2x`` and ``\\sin 2x(y+1)`` are read: None refuses them, True takes what
+            follows into the denominator or the argument, False does not.
 
     Example:
         >>> read_expression(r"2\sqrt{x}")
         ('*', ('number', '2'), ('root', ('letter', 'x'), ('number', '2')))
         >>> read_expression("1/2x") is None
         True
+        >>> read_expression("1/2x", joined=False)[0]
+        '*'
     """
     if not text or "," in text or _DIGITS_APART.search(text):
         return None
     try:
-        return _Reader(_tokens(_with_functions(text))).result()
+        return _Reader(_tokens(_with_functions(text)), joined).result()
     except (NotUnderstood, RecursionError):
         return None
 
@@ -95,9 +84,8 @@ def _with_functions(text: str) -> str:
     return re.sub(r"(?<![A-Za-z\\])pi(?![A-Za-z])", r"\\pi ", text)
 
 
-_NO_PRODUCTS = frozenset(
-    ["and", "mod", "max", "min", "gcd", "lcm", "abs", "det", "yes", "not", "inf", "dne", "sqrt"]
-)
+_WORDS = "and mod max min gcd lcm abs det yes not inf dne sqrt the for who why sum all any"
+_NO_PRODUCTS = frozenset(_WORDS.split())
 
 
 def _tokens(text: str) -> list[str]:
@@ -116,9 +104,11 @@ def _tokens(text: str) -> list[str]:
 class _Reader(TokenReader):
     """Recursive descent; ``_bars`` counts open ``|`` so that one closes what it opened."""
 
-    def __init__(self, tokens: list[str]) -> None:
+    def __init__(self, tokens: list[str], joined: bool | None = None) -> None:
         super().__init__(tokens)
         self._bars = 0
+        self._ends = 0
+        self._joined = joined
 
     def result(self) -> Tree:
         tree = self._sum()
@@ -148,9 +138,13 @@ class _Reader(TokenReader):
             elif self._take("/", r"\div"):
                 total, divided = ("/", total, self._signed()), True
             elif self._begins_factor():
-                if divided:  # 1/2x: half of x, or one over 2x
+                if divided and self._joined is None:  # 1/2x: half of x, or one over 2x
                     raise NotUnderstood
-                total = ("*", total, self._power())
+                factor = self._power()
+                if divided and self._joined:
+                    total = (*total[:2], ("*", total[2], factor))
+                else:
+                    total = ("*", total, factor)
             else:
                 return total
 
@@ -161,10 +155,15 @@ class _Reader(TokenReader):
 
     def _begins_factor(self) -> bool:
         token = self._peek()
-        if not token or token in (r"\cdot", r"\times", r"\div", r"\rfloor", r"\rceil"):
+        if not token or token in _NO_FACTOR:
             return False
         if token == "|":
             return not self._bars
+        before = self._tokens[self._at - 1]
+        if token[0].isdigit() and (
+            before == "!" or (self._joined is not None and before in _ENDED)
+        ):
+            return True  # 3!7!; (n-2)2^n where nothing stricter reads it
         if token[0].isdigit() or token[0] in "._":  # x2, (2)3: a slip
             raise NotUnderstood
         return token not in _ENDS_FACTOR
@@ -226,9 +225,27 @@ class _Reader(TokenReader):
             return ("constant", token)
         if not token[0].isalpha():
             raise NotUnderstood
-        if token[0] in "fgh" and self._peek() == "(":  # a function of its own
-            raise NotUnderstood
-        return ("letter", re.sub(r"[{}]", "", token))
+        name = re.sub(r"[{}]", "", token)
+        if _FREE_FUNCTION.fullmatch(name):
+            return self._call(name)
+        return ("letter", name)
+
+    def _call(self, name: str) -> Tree:
+        """A function of its own at an argument: ``f''(x)``, ``f^{(2)}(x)``; or a letter."""
+        bare = name.rstrip("'")
+        order = len(name) - len(bare)
+        next_ones = self._tokens[self._at : self._at + 6]
+        if next_ones[:3] == ["^", "{", "("] and next_ones[4:] == [")", "}"]:
+            if not next_ones[3].isdigit():
+                raise NotUnderstood
+            self._at += 6
+            order += int(next_ones[3])
+            name = bare + "'" * order if order < 9 else f"{bare}^({order})"
+        if self._peek() == "^" and bare in "fgh" and "(" in self._tokens[self._at :]:
+            raise NotUnderstood  # f^{-1}(x), f^2(x)
+        if self._peek() != "(" or (not order and bare == "y"):
+            return ("letter", name)
+        return ("call", bare, order, self._group())
 
     def _number(self) -> Tree:
         token = self._tokens[self._at]
@@ -265,12 +282,18 @@ class _Reader(TokenReader):
         return inner
 
     def _command(self, name: str) -> Tree:
-        if name == "pi":
-            return ("constant", "pi")
+        if name == "pi" or (name == "infty" and self._ends):
+            return ("constant", name)
         if name in _GREEK:
             return ("letter", name)
         if name == "frac":
-            return ("/", self._argument(), self._argument())
+            return self._derivative() or ("/", self._argument(), self._argument())
+        if name in ("sum", "prod", "lim", "int"):
+            return self._bound(name)
+        if name == "lvert":
+            inner = self._sum()
+            self._must(r"\rvert")
+            return ("abs", inner)
         if name == "binom":
             return ("binom", self._argument(), self._argument())
         if name == "sqrt":
@@ -284,6 +307,90 @@ class _Reader(TokenReader):
             return (name[1:], inner)
         if name in FUNCTIONS:
             return self._function(name)
+        raise NotUnderstood
+
+    def _derivative(self) -> Tree | None:
+        r"""``\\frac{d}{dx}(...)`` and ``\\frac{d^2y}{dx^2}``; None where the fraction is none."""
+        start = self._at
+        above, below = self._raw_group(), self._raw_group()
+        upper, lower = _ABOVE.fullmatch(" ".join(above)), _BELOW.fullmatch(" ".join(below))
+        if not upper or not lower or (upper[1], upper[2]) != (lower[1], lower[3]):
+            self._at = start
+            return None
+        order, by = int(upper[2] or 1), lower[2].lstrip("\\")
+        if upper[3]:
+            inner = upper[3].split(" ")
+            if len(inner) == 1:
+                return ("letter", f"d{order}{inner[0]}/d{by}")
+            return ("diff", by, _Reader(inner, self._joined).result(), order)
+        if not self._begins_factor():
+            raise NotUnderstood
+        grouped = self._peek() in ("(", "[", "{")
+        body = self._power() if grouped else self._product()
+        if grouped and self._begins_factor():  # d/dx (x)(y): of how much?
+            raise NotUnderstood
+        return ("diff", by, body, order)
+
+    def _raw_group(self) -> list[str]:
+        """The tokens of a group in braces, which is passed over; empty where there is none."""
+        if self._peek() != "{":
+            return []
+        depth, start = 0, self._at + 1
+        while self._peek():
+            depth += (self._peek() == "{") - (self._peek() == "}")
+            self._at += 1
+            if not depth:
+                return self._tokens[start : self._at - 1]
+        raise NotUnderstood
+
+    def _bound(self, name: str) -> Tree:
+        r"""``\\sum_{k=1}^{n} ...``, ``\\int_0^1 ... dx``, ``\\lim_{x\\to 0} ...``."""
+        low: Tree | None = None
+        high: Tree | None = None
+        letter = ""
+        self._ends += 1
+        while mark := self._peek()[:1]:
+            if mark == "_":
+                token = self._take(self._peek())
+                if name == "int":
+                    low = self._group() if token == "_" else _read_sign(token[1])
+                    continue
+                self._must("{")
+                letter = self._take(self._peek())
+                self._must("=" if name != "lim" else r"\rightarrow")
+                low = self._sum()
+                self._must("}")
+            elif mark == "^" and name != "lim":
+                self._at += 1
+                infinite = self._take(r"\infty")
+                high = ("constant", "infty") if infinite else self._exponent()
+            else:
+                break
+        self._ends -= 1
+        if name == "int":
+            body, letter = self._integrand()
+        else:
+            if low is None or not letter.isalpha() or (high is None and name != "lim"):
+                raise NotUnderstood
+            body = _as_letter(self._product(), letter)
+        if (low is None) != (high is None) and name != "lim":
+            raise NotUnderstood
+        return (name, letter, body, *(end for end in (low, high) if end is not None))
+
+    def _integrand(self) -> tuple[Tree, str]:
+        """What stands before ``dx``, and the x."""
+        depth, start = 0, self._at
+        while self._peek():
+            token = self._take(self._peek())
+            depth += (token in "({[") - (token in ")}]") + (token == r"\int")
+            if token == "d" and self._peek().isalpha():
+                if depth <= 0:
+                    body = self._tokens[start : self._at - 1]
+                    letter = self._take(self._peek())
+                    if not body:
+                        return ("number", "1"), letter
+                    return _Reader(body, self._joined).result(), letter
+                depth -= 1
         raise NotUnderstood
 
     def _argument(self) -> Tree:
@@ -308,8 +415,12 @@ class _Reader(TokenReader):
     def _function_argument(self, name: str) -> Tree:
         if self._peek() in ("(", "["):
             group = self._group()
-            if self._peek() == "^":  # \cos (x)^2: of the square, or squared
+            if (
+                self._peek() == "^" and self._joined is None
+            ):  # \cos (x)^2: of the square, or squared
                 raise NotUnderstood
+            if self._joined and self._take("^"):
+                return ("^", group, self._exponent())
             return group
         if self._peek()[1:] in FUNCTIONS:
             return self._power()
@@ -324,7 +435,10 @@ class _Reader(TokenReader):
             )
             scaled = token == r"\pi" and name in ("ln", "log", "lg")
             if not number or not plain or scaled:  # \sin x y, \ln 2\pi: of how much?
-                raise NotUnderstood
+                if self._joined is None:
+                    raise NotUnderstood
+                if not self._joined:
+                    break
             argument = ("*", argument, self._power())
         return argument
 
@@ -335,11 +449,22 @@ def _read_sign(sign: str) -> Tree:
     return ("constant", sign) if sign in "ei" else ("letter", sign)
 
 
+def _as_letter(tree: Tree, letter: str) -> Tree:
+    """The tree with i or e as the letter that a sum runs over."""
+    if tree == ("constant", letter):
+        return ("letter", letter)
+    return (tree[0], *(_as_letter(p, letter) if isinstance(p, tuple) else p for p in tree[1:]))
+
+
 def letters(tree: Tree) -> set[str]:
-    """The names of the variables in a tree."""
+    """The names of the variables in a tree, without those that a sum or an integral binds."""
     if tree[0] == "letter":
         return {tree[1]}
-    return {name for part in tree[1:] if isinstance(part, tuple) for name in letters(part)}
+    found = {name for part in tree[1:] if isinstance(part, tuple) for name in letters(part)}
+    if tree[0] in BOUND and len(tree) > 3:
+        body, *ends = (letters(part) for part in tree[2:])
+        return (body - {tree[1]}).union(*ends)
+    return found | {tree[1]} if tree[0] == "diff" else found
 
 
 def holds(tree: Tree, kind: str) -> bool:

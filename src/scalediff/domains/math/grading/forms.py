@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import lru_cache
 from typing import Literal
 
 from scalediff.domains.math.grading.arithmetic import value
 from scalediff.domains.math.grading.latex import plain, split_top, tidy
 from scalediff.domains.math.grading.notations import Notation, read_notation
-from scalediff.domains.math.grading.regions import Region, named_region
-from scalediff.domains.math.grading.units import SPELLINGS, canonical
+from scalediff.domains.math.grading.regions import Region, named_region, numbers_in
+from scalediff.domains.math.grading.units import POWERS, SPELLINGS, Words, read_words
 from scalediff.domains.math.grading.words import announced, choice, number_word, unwrapped, words
 
 Kind = Literal["scalar", "tuple", "closed", "mixed", "set", "list", "matrix", "region", "notation"]
@@ -35,10 +36,12 @@ class Form:
         name: The left side of ``x = ...`` or ``x \in ...``, empty where there is none.
         unit: The unit, in lower case and without a plural's s; empty where there is none.
         percent: True where a percent sign follows.
-        scale: What a number word such as ``million`` multiplies by.
+        scale: What a word such as ``million`` or ``ninths`` multiplies by.
+        odd: ``unknown`` where a word behind a number may change it, ``denied`` where one does.
+        whole: The letter that is said to be a whole number.
         brackets: The outer brackets as written.
         full: Tidied LaTeX with name and unit, for comparing with equations.
-        region: Of a region: its intervals.
+        region: Of a region: its numbers.
         notation: Of a notation: what it says.
         rows: Of a matrix: its number of rows.
         about: True where the answer calls itself approximate.
@@ -50,21 +53,36 @@ class Form:
     name: str = ""
     unit: str = ""
     percent: bool = False
-    scale: int = 1
+    scale: Fraction = Fraction(1)
+    odd: str = ""
+    whole: str = ""
     brackets: str = ""
     full: str = ""
-    region: Region = ()
+    region: Region | None = None
     notation: Notation | None = None
     rows: int = 0
     about: bool = False
 
 
 _NAME = re.compile(
-    r"((?:[A-Za-z]|\\(?!frac|sqrt)[a-z]+)(?:_(?:\w|\{\w+\}))?(?:\([^()=]{1,12}\))?'?"
-    r"|(?:\\angle |\\triangle |m\\angle )?[A-Z]{1,4}|\\text\{[A-Za-z ]+\}"
+    r"((?:[A-Za-z]|\\(?!frac|sqrt)[a-z]+)(?:_(?:\w|\{[\w,]+\}))?'*(?:\^\{\(\w\)\})?"
+    r"(?:\([^()=]{1,12}\))?'?"
+    r"|(?:\\angle |\\triangle |m\\angle )?[A-Z]{1,4}|\\text\{[A-Za-z ]+\}|[a-z]{4,12}"
+    r"|\\frac\{(?:d|\\partial)[^{}]*\}\{(?:d|\\partial)[^{}]*\}"
+    r"|\(\s*[A-Za-z](?:_\w)?(?:\s*,\s*[A-Za-z](?:_\w)?){1,5}\s*\)"
     r"|[A-Za-z](?: ?[-+] ?[A-Za-z]){1,3})"
     r"\s*(?:=|\\in(?![A-Za-z])|\\approx(?![A-Za-z]))\s*(?=\S)"
 )
+_WHOLE = re.compile(
+    r"(?<=\S)(?:[,;\s(]|\\text\s*\{[^{}]*\})+([A-Za-z])\s*(?:\\in\s*\\mathbb\s*\{?\s*Z\s*\}?"
+    r"|\\text\s*\{\s*(?:is |are )?(?:an |any )?integers?\s*\})[\s)]*"
+)
+"""``k \\in \\mathbb{Z}`` at the end."""
+_WHOLE_NUMBERS = re.compile(
+    r"\\\{\s*[A-Za-z]\s*\\in\s*\\mathbb\s*\{?\s*([NZ])\s*\}?\s*(?:\\mid|\||:)\s*(.*?)\s*\\\}"
+)
+_POINTED = re.compile(r"[-+]?\d{1,3}(?:(?:\.\d{3}){2,}(?:,\d+)?|(?:\.\d{3})+,\d+)")
+"""Points for thousands where nothing else can be meant."""
 _TURNED = re.compile(r"([^=]*\d[^=]*?)\s*=\s*([A-Za-z](?:_\w)?)")
 _POINT = re.compile(r"[A-Z]\s*(?=\()")
 _ABOUT = re.compile(
@@ -91,85 +109,18 @@ _MONEY = re.compile(
 )
 _CURRENCIES = {"€": "euro", "EUR": "euro", "£": "pound sterling", "GBP": "pound sterling",
                "\\pounds": "pound sterling"}  # fmt: skip
-_PERCENT = re.compile(r"(.*\S)\s*(?:\\?%|\\text\s*\{\s*(?:\\?%|percent|per cent)\s*\}|per ?cent)")
+_PERCENT = re.compile(
+    r"(.*\S)\s*(?:\\?%|\\text\s*\{\s*(?:\\?%|percent|per cent|pct\.?)\s*\}|per ?cent|\spct\.?)"
+)
 
-_SCALES = {
-    "dozen": 12,
-    "hundred": 100,
-    "thousand": 1_000,
-    "million": 10**6,
-    "billion": 10**9,
-    "trillion": 10**12,
-}
-_NO_UNITS = frozenset(
-    [
-        "and",
-        "or",
-        "mod",
-        "modulo",
-        "to",
-        "pi",
-        "sqrt",
-        "sin",
-        "cos",
-        "tan",
-        "log",
-        "ln",
-        "exp",
-        "max",
-        "min",
-        "factorial",
-        "squared",
-        "cubed",
-        "base",
-        "times",
-        "plus",
-        "minus",
-        "half",
-        "halves",
-        "third",
-        "thirds",
-        "quarter",
-        "quarters",
-        "over",
-        "root",
-        "if",
-        "where",
-        "for",
-        "when",
-        "than",
-        "at",
-        "least",
-        "most",
-        "about",
-        "approximately",
-        "choose",
-    ]
+_MORE_MATHEMATICS = (
+    "and or mod modulo to pi sqrt sin cos tan log ln exp max min base times plus minus over root if"
+    " where for when than at choose"
 )
-_SMALL_WORDS = frozenset(["of", "a", "an", "in", "per", "on", "by", "the", "km", "kg", "cm", "mm"])
-_GLUED = frozenset(
-    [
-        "cm",
-        "mm",
-        "km",
-        "kg",
-        "mg",
-        "ml",
-        "mL",
-        "ft",
-        "lb",
-        "lbs",
-        "oz",
-        "mph",
-        "m",
-        "g",
-        "th",
-        "st",
-        "nd",
-        "rd",
-    ]
-)
-_ORDINALS = frozenset(["th", "st", "nd", "rd"])
+_NO_WORDS = frozenset(_MORE_MATHEMATICS.split())
+"""Words behind a number that begin more mathematics."""
+_GLUED_NAMES = "cm mm km kg mg ml mL ft lb lbs oz mph m g th st nd rd"
+_GLUED = frozenset(_GLUED_NAMES.split())
 
 _BRACKETS: dict[str, Kind] = {
     r"\{\}": "set",
@@ -183,6 +134,9 @@ _COMMA = re.compile(r"[,;]\s*(?:\\text\s*\{\s*(?:and|or)\s*\}|(?:and|or)\s)?\s*"
 _AND = re.compile(
     r"[,;]?\s*(?:\\text\s*\{\s*(?:and|or)\s*\}|(?:\s|(?<=\d))(?:and|or)\s)\s*|[,;]\s*"
 )
+_SEMICOLON = re.compile(r"\s*;\s*(?:\\text\s*\{\s*(?:and|or)\s*\}\s*)?")
+_OR = re.compile(r"[,;]?\s*(?:\\text\s*\{\s*or\s*\}|\sor\s)\s*")
+_SET_SIGN = re.compile(r"\s*(\\(?:cup|cap|setminus|backslash)(?![A-Za-z]))\s*")
 _PLUS_MINUS = re.compile(r"\\(pm|mp)(?![A-Za-z])")
 _ALL_TEXT = re.compile(r"\\text\s*\{[^{}]*(?:,| and | or )[^{}]*\}")
 _SET_APART = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?\s*\\text\s*\{[^{}]*\}")
@@ -202,9 +156,16 @@ def read(answer: str) -> Form:
         if matrix is not None:
             return matrix
     full = announced(tidy(answer))
-    text, name = _named(full)
+    bare, whole = full, ""
+    if "Z" in full or "integer" in full:
+        found = _WHOLE.search(full)
+        if found and found.end() == len(full):
+            bare, whole = full[: found.start()].strip(), found[1]
+    if _POINTED.fullmatch(bare):
+        bare = bare.replace(".", "").replace(",", ".")
+    text, name = _named(bare)
     about = bool(_ABOUT.search(full))
-    return replace(_read(text, name), full=full, about=about)
+    return replace(_read(text, name), full=bare, about=about, whole=whole)
 
 
 def _matrix(answer: str) -> Form | None:
@@ -225,6 +186,8 @@ def _matrix(answer: str) -> Form | None:
 def _read(text: str, name: str) -> Form:
     if text in _EMPTY or words(text) == "no solution":
         return Form(text, "set", (), name, brackets=r"\{\}")
+    if finite := _finite(text):
+        return Form(text, "set", finite, name, brackets=r"\{\}")
     if (found := named_region(text)) is not None:
         return Form(text, "region", name=name or found[0], region=found[1])
     letter = _POINT.match(text)
@@ -239,6 +202,32 @@ def _read(text: str, name: str) -> Form:
     return _scalar(text, name)
 
 
+def _finite(text: str) -> tuple[str, ...]:
+    r"""The elements of ``\{4,5\} \cup \{6\}`` and ``\{1,2\} \setminus \{2\}``; empty for others."""
+    if not text.startswith(r"\{"):
+        return ()
+    if found := _WHOLE_NUMBERS.fullmatch(text):
+        region = named_region(found[2])
+        inside = numbers_in(region[1], found[1] == "N") if region else None
+        return tuple(map(str, inside or ()))
+    if not _SET_SIGN.search(text):
+        return ()
+    pieces = split_top(text, _SET_SIGN) or [""]
+    sets = [_bracketed(piece, "") for piece in pieces]
+    elements: list[str] = []
+    for sign, form in zip(["\\cup", *_SET_SIGN.findall(text)], sets, strict=False):
+        if form is None or form.kind != "set" or len(sets) != 1 + len(_SET_SIGN.findall(text)):
+            return ()
+        if sign == "\\cup":
+            elements += form.parts
+            continue
+        theirs = {value(part) for part in form.parts}
+        if None in theirs or any(value(part) is None for part in elements):
+            return ()
+        elements = [part for part in elements if (value(part) in theirs) == (sign == "\\cap")]
+    return tuple(elements)
+
+
 def _named(text: str) -> tuple[str, str]:
     """The text without a name and an equals sign before it; of true arithmetic the result."""
     if "=" not in text and "\\" not in text:
@@ -247,15 +236,27 @@ def _named(text: str) -> tuple[str, str]:
     results = [value(side) for side in sides]
     if len(sides) > 1 and results[0] is not None and len(set(results)) == 1:
         return sides[-1].strip(), ""
-    if turned := _TURNED.fullmatch(text):
+    turned = _TURNED.fullmatch(text)
+    if turned and not _occurs(turned[2], turned[1]):
         return turned[1], turned[2]
     found = _NAME.match(text)
-    if found and not re.search(r"[=<>]|\\(?:le|ge|ne)(?![A-Za-z])", text[found.end() :]):
-        return text[found.end() :], plain(found[1])
+    rest = text[found.end() :] if found else ""
+    if found and len(set(results[1:])) == 1 and results[1] is not None:  # x = 2 + 3 = 5
+        rest = sides[-1].strip()
+    relation = re.search(r"(?<!_\{)(?<!_\{\w)[=<>]|\\(?:le|ge|ne)(?![A-Za-z])", rest)
+    if found and not relation and not _occurs(found[1], rest):
+        return rest, plain(found[1])
     for sign in (r"\approx ", "="):
         if text.startswith(sign):
             return text[len(sign) :].strip(), ""
     return text, ""
+
+
+def _occurs(name: str, text: str) -> bool:
+    """Whether an equation that seems solved for a letter holds it on the other side too."""
+    letter = name.partition("(")[0] if name[:1].isalpha() else name
+    bare = rf"(?<![A-Za-z\\]){re.escape(letter)}(?![A-Za-z_'])"
+    return len(letter) < 4 and letter.isalnum() and bool(re.search(bare, text))
 
 
 def _bracketed(text: str, name: str) -> Form | None:
@@ -270,6 +271,8 @@ def _bracketed(text: str, name: str) -> Form | None:
     parts = split_top(inner, _COMMA)
     if not parts or (len(parts) == 1 and kind != "set") or not all(parts):
         return None
+    if kind == "set":
+        parts = [both for part in parts for both in plus_minus(part)]
     return Form(text, kind, tuple(parts), name, brackets=brackets)
 
 
@@ -282,6 +285,12 @@ def _listed(text: str, name: str) -> Form | None:
         return None
     if number_word(bare) != bare:  # one hundred and five, one and a half
         return None
+    for sign in (_SEMICOLON, _OR):  # pairs of values first: x=1, y=2; x=3, y=4
+        parts = split_top(bare, sign)
+        if parts and len(parts) > 1 and all(len(split_top(p, _AND) or ()) > 1 for p in parts):
+            if "=" not in text:
+                parts = [f"({part})" for part in parts]
+            return Form(text, "list", tuple(parts), name)
     parts = split_top(bare, _AND)
     if parts and len(parts) > 1 and all(parts):
         each = [both for part in parts for both in plus_minus(part)]
@@ -297,7 +306,7 @@ def plus_minus(text: str) -> tuple[str, ...]:
     if len(signs) != 1:
         return (text,)
     order = "+-" if signs[0] == "pm" else "-+"
-    return tuple(_PLUS_MINUS.sub(sign, text).strip().removeprefix("+") for sign in order)
+    return tuple(_PLUS_MINUS.sub(sign, text).strip().removeprefix("+").strip() for sign in order)
 
 
 def _scalar(text: str, name: str) -> Form:
@@ -308,7 +317,7 @@ def _scalar(text: str, name: str) -> Form:
     if found := _PERCENT.fullmatch(text):
         text, percent = found[1], True
     currency = _CURRENCIES.get(money[2].strip(" $\\") or money[2], "dollar") if money else ""
-    unit, scale = currency, 1
+    unit, said = currency, Words()
     if arc := _MINUTES_OF_ARC.fullmatch(text):
         text = f"{arc[1]}+{arc[2]}/60+{arc[3] or 0}/3600"
         unit = "degree"
@@ -316,13 +325,14 @@ def _scalar(text: str, name: str) -> Form:
         kinds = {"C": "degree celsius", "F": "degree fahrenheit"}
         text, unit = found[1], kinds.get(found[2], "degree")
     elif stripped := _worded(text):
-        text, name_of_unit, scale = stripped
-        unit = name_of_unit or unit
-    return Form(tidy(text), "scalar", (), name, unit, percent, scale)
+        text, said = stripped
+        unit = said.unit or unit
+    odd = "" if said.known else "denied" if said.denied else "unknown"
+    return Form(tidy(text), "scalar", (), name, unit, percent, said.scale, odd)
 
 
-def _worded(text: str) -> tuple[str, str, int] | None:
-    r"""A value, the unit in words behind it and what they multiply by; None without a unit."""
+def _worded(text: str) -> tuple[str, Words] | None:
+    r"""A value and what the words behind it say; None where there are none."""
     if found := _NUMBER_AND_WORD.fullmatch(text):
         number, said, power = found[1], found[2], found[3] or ""
     elif (found := _NUMBER_AND_WORDS.fullmatch(text)) and _unit_like(found, text):
@@ -330,41 +340,29 @@ def _worded(text: str) -> tuple[str, str, int] | None:
         number, power = found[1], caret + power
     else:
         return None
-    if words(said) is None and not re.fullmatch(r"[A-Za-z./' -]+", said.strip()):
+    if said.split()[0].lower() in _NO_WORDS or not re.fullmatch(
+        r"[^\W\d_]+(?:[\s,./'-]+[^\W\d_]+)*", said.strip(" ./-")
+    ):
         return None
-    names = [_singular(word) for word in re.split(r"[\s/]+", said.strip(" .-/")) if word]
-    if any(name in _NO_UNITS for name in names[:1]):
-        return None
-    scale = 1
-    while names and names[0] in _SCALES:
-        scale *= _SCALES[names.pop(0)]
-    if names and names[0] == "of":
-        names.pop(0)
-    square = "^" + power.strip("^{} ") if power else ""
-    return number.strip(), canonical(" ".join(names) + (square if names else "")), scale
+    number = number.strip()
+    if said.strip() in POWERS and not power:
+        return f"({number}){POWERS[said.strip()]}", Words()
+    return number, read_words(said, "^" + power.strip("^{} ") if power else "")
 
 
 def _unit_like(found: re.Match[str], text: str) -> bool:
-    """Plain words behind a number that can only be a unit: ``5 apples``, never ``5 x``."""
+    """Plain words behind a number that can only be words: ``5 apples``, never ``5 x``, ``10 a``."""
     number = found[1]
     names = re.split(r"[\s/]+", re.sub(r"\^\{?[23]\}?$", "", found[2]).strip(" ./-"))
-    if value(tidy(number)) is None or any(name.lower() in _NO_UNITS for name in names):
+    if value(tidy(number)) is None or names[0].lower() in _NO_WORDS:
         return False
     if text[len(number)].isalpha():  # glued: 5cm, 5th, but 5xy is a product
         single = len(names[0]) == 1 and "^" not in found[2]
         return len(names) == 1 and names[0] in _GLUED and not single
-    known = _SMALL_WORDS | SPELLINGS.keys() - set("mghsLl")
-    return all(len(name) >= 3 or name in known for name in names)
-
-
-def _singular(word: str) -> str:
-    word = word.strip(".").removeprefix("\\")
-    if word in SPELLINGS:
-        return SPELLINGS[word]
-    word = word.lower()
-    if word in _ORDINALS:
-        return ""
-    word = SPELLINGS.get(word, word)
-    if len(word) > 3 and word.endswith("s") and not word.endswith("ss"):
-        word = word[:-1]
-    return SPELLINGS.get(word, word)
+    short = [name for name in names if len(name) < 3]
+    spelt = SPELLINGS.keys() - set("mghsLl")
+    if len(short) == len(names):
+        return all(name in spelt for name in names)
+    return all(
+        name in spelt or name.lower() in ("of", "a", "an", "in", "on", "by", "is") for name in short
+    )

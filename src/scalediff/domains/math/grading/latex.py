@@ -28,6 +28,8 @@ _CHARACTERS = str.maketrans(
         "∪": r"\cup ",
         "∈": r"\in ",
         "≈": r"\approx ",
+        "∕": "/",
+        "⁄": "/",
         "°": r"^\circ ",
         "½": r"\frac{1}{2}",
         "¼": r"\frac{1}{4}",
@@ -64,6 +66,7 @@ _FUNCTION = re.compile(
 )
 _EMPTY_TEXT = re.compile(r"\\text\s*\{\s*[.~]?\s*\}")
 _LONE_LETTER = re.compile(r"\\text\s*\{\s*([eid])\s*\}")
+_UNIT_VECTOR = re.compile(r"\\text\s*\{\s*[jk]\s*\}")
 _INFIX = re.compile(r"\{([^{}]*?)\\(over|choose)(?![A-Za-z])([^{}]*)\}")
 _LOOSE_SIGN = re.compile(r"\{\s*([-+:])\s*\}")
 _ROOT_OF_GROUP = re.compile(r"\\sqrt\s*\(([^()]*)\)")
@@ -75,14 +78,14 @@ _COMBINATIONS = re.compile(
 )
 _ROOT_SIGN = re.compile(r"√\s*(\d+|[a-z]|\([^()]*\))")
 
-_THOUSANDS = re.compile(r"(?<=\d)(?:\{,\}(?:\\!)?|,?\\!|\\[,:; ])(?=\d{3}(?!\d))")
+_THOUSANDS = re.compile(r"(?<=\d)(?:\{,\}(?:\\!)?|,?\\!|\\[,:; ])\s*(?=\d{3}(?!\d))")
 _DECIMAL_COMMA = re.compile(r"(?<=\d)\{,\}(?=\d{1,2}(?!\d))")
 _SIZES = re.compile(
     r"\\(?:left|right|bigl|bigr|Bigl|Bigr|biggl|biggr|big|Big|bigg|Bigg"
     r"|displaystyle|textstyle|limits)(?![A-Za-z])"
 )
-_SPACES = re.compile(r"\\[,!:;>\s]|~|\\(?:quad|qquad|thinspace)(?![A-Za-z])|\\(?=$)")
-_DELIMITERS = re.compile(r"\\[()\[\]]|(?<!\\)\$")
+_SPACES = re.compile(r"(?<!\\)\\[,!:;>\s]|~|\\(?:quad|qquad|thinspace)(?![A-Za-z])|\\(?=$)")
+_DELIMITERS = re.compile(r"(?<!\\)\\[()\[\]]|(?<!\\)\$")
 _BACKSLASHES = re.compile(r"\\{2}(?=(?:frac|dfrac|sqrt|pi|text|left|right|times|cdot|boxed)\b)")
 _SYNONYMS = {
     "dfrac": "frac",
@@ -133,6 +136,11 @@ _SHORT_FRACTION = re.compile(r"\\frac\s*(\d|[a-z]|\{[^{}]*\})\s*(\d|[a-z]|\{[^{}
 _SHORT_ROOT = re.compile(r"\\sqrt\s*(\d|[a-z](?![a-z]))")
 _BOLD_NUMBER = re.compile(r"\\text\s*\{([-+\d\s.,/]*\d[-+\d\s.,/]*)\}")
 _ONE_SIGN = re.compile(r"([\^_])\{([A-Za-z0-9])\}")
+_VECTORS = re.compile(
+    r"\\(?:nabla|vec|hat|overrightarrow)|\\text\s*\{\s*[A-Za-z]\s*\}|[A-Za-z)}]\s*\\times\s*[A-Za-z(\\]"
+)
+"""What makes a cross other than a dot: vectors, or letters that may be such."""
+_DERIVATIVE = re.compile(r"(?<![A-Za-z\\])d(\^\d)?([A-Za-z]?)/d([A-Za-z])(\^\d)?(?![A-Za-z])")
 _GAP = re.compile(r"(\\[A-Za-z]+) (?=[A-Za-z])| ")
 
 OPENING, CLOSING = "([{", ")]}"
@@ -159,7 +167,9 @@ def tidy(text: str) -> str:
     if "\\" in text:
         text = _COMMAND.sub(_command, text)
         text = _BOLD_NUMBER.sub(lambda m: "".join(m[1].split()), text)
-        text = _LONE_LETTER.sub(r" \1 ", _EMPTY_TEXT.sub(" ", text))
+        text = _EMPTY_TEXT.sub(" ", text)
+        if not _UNIT_VECTOR.search(text):  # i beside a bold j is no root of -1
+            text = _LONE_LETTER.sub(r" \1 ", text)
         text = _FUNCTION.sub(lambda m: f"\\{_SYNONYMS.get(m[1], m[1])} ", text)
         text = _ROOT_OF_GROUP.sub(r"\\sqrt{\1}", text)
         text = _INFIX.sub(_prefixed, text)
@@ -167,6 +177,8 @@ def tidy(text: str) -> str:
         text = _SHORT_ROOT.sub(r"\\sqrt{\1}", text)
     text = _DEGREE.sub(r"^\\circ ", text)
     text = text.replace("**", "^")
+    if "/d" in text:
+        text = _DERIVATIVE.sub(r"\\frac{d\1 \2}{d\3\4}", text)
     if "sqrt" in text:
         text = _ROOT_OF_GROUP.sub(r"\\sqrt{\1}", _PLAIN_ROOT.sub(r"\\sqrt(", text))
     text = _LOOSE_SIGN.sub(r"\1", text)
@@ -228,7 +240,9 @@ def plain(text: str) -> str:
         >>> plain(r"x ^{2} + \pi r")
         'x^2+\\pi r'
     """
-    text = _ONE_SIGN.sub(r"\1\2", text).replace(r"\times", r"\cdot")
+    text = _ONE_SIGN.sub(r"\1\2", text)
+    if "\\times" in text and not _VECTORS.search(text):
+        text = text.replace(r"\times", r"\cdot")
     return _GAP.sub(_gap, text)
 
 
@@ -277,6 +291,8 @@ def split_top(text: str, separator: re.Pattern[str]) -> list[str] | None:
             i += 1
             sign = text[i]
         depth += (sign in OPENING) - (sign in CLOSING)
+        if sign == "\\":
+            depth += text.startswith("\\begin", i) - text.startswith("\\end", i)
         if depth < 0:
             return None
         i += 1

@@ -21,8 +21,8 @@ _CLOCK = re.compile(
 _HALVES = {"noon": 720, "midnight": 0, "12 noon": 720, "12 midnight": 0}
 _RATIO = re.compile(r"\s*:\s*|\s*\\text\s*\{\s*to\s*\}\s*|\s+to\s+")
 _BASED = re.compile(
-    r"(?:\\text\s*\{\s*)?\(?([0-9A-Fa-f]+)\)?(?:\s*\})?\s*"
-    r"(?:_\s*\{?\s*(?:\\text\s*\{)?\s*(?:base\s*)?(\d{1,2}|[a-z]+)\s*\}?\s*\}?"
+    r"(?:\\text\s*\{\s*)?\(?(-?[0-9A-Fa-f]+)\)?(?:\s*\})?\s*"
+    r"(?:_\s*\{?\(?\s*(?:\\text\s*\{)?\s*(?:base\s*)?(\d{1,2}|[a-z]+)\s*\)?\}?\s*\}?"
     r"|(?:\\text\s*\{)?\s*(?:in\s+)?base\s*(?:\})?\s*-?(\d{1,2}|[a-z]+)\s*\}?)"
 )
 _PREFIXED = re.compile(r"0([xXbBoO])([0-9A-Fa-f]+)")

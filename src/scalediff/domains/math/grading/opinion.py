@@ -1,10 +1,10 @@
-r"""What the grader's worker process does: math-verify, and numbers as a second opinion.
+r"""What the grader's worker process does: hard values, and a second opinion on relations.
 
-Only ever run in a process that can be killed: a text such as ``5^{5^{5^{5}}}`` never ends. The
-second opinion (``values.py``) evaluates both sides to many digits and decides whenever it can,
-since math-verify rounds to six decimals and so takes ``10^{-20}`` for ``10^{-30}``. Where it cannot
-(relations, sets), math-verify's word counts only if it read both texts wholly: it silently reads
-``2+`` as ``2``.
+Only ever run in a process that can be killed: a text such as ``5^{5^{5^{5}}}`` never ends. Values
+are worked out with more patience than in the main process (infinite sums, limits, many integrals).
+Where values cannot tell (relations, matrices), math-verify's "equal", in both directions, counts,
+but only if the main grammar read both texts whole: math-verify silently reads ``2+`` as ``2``,
+``f''`` as ``f'`` and R as r. Its "not equal" counts for nothing.
 """
 
 from __future__ import annotations
@@ -16,89 +16,14 @@ from typing import Any
 
 from scalediff.core.records import Verdict
 from scalediff.domains.math.grading.compare import compare
+from scalediff.domains.math.grading.evaluate import be_patient
 from scalediff.domains.math.grading.forms import Form
-from scalediff.domains.math.grading.numeric import by_values
-from scalediff.domains.math.grading.values import compare_values, is_rounding
+from scalediff.domains.math.grading.numeric import by_values, understood
+from scalediff.domains.math.grading.regions import ends_of
 
-_COMMANDS = frozenset(
-    [
-        "frac",
-        "sqrt",
-        "cdot",
-        "times",
-        "div",
-        "pm",
-        "pi",
-        "infty",
-        "theta",
-        "alpha",
-        "beta",
-        "gamma",
-        "delta",
-        "lambda",
-        "mu",
-        "phi",
-        "varphi",
-        "omega",
-        "rho",
-        "sigma",
-        "tau",
-        "epsilon",
-        "sin",
-        "cos",
-        "tan",
-        "cot",
-        "sec",
-        "csc",
-        "arcsin",
-        "arccos",
-        "arctan",
-        "sinh",
-        "cosh",
-        "tanh",
-        "ln",
-        "log",
-        "exp",
-        "binom",
-        "le",
-        "ge",
-        "lt",
-        "gt",
-        "ne",
-        "cup",
-        "in",
-        "begin",
-        "end",
-        "lfloor",
-        "rfloor",
-        "lceil",
-        "rceil",
-        "mathbb",
-        "emptyset",
-        "setminus",
-        "infinity",
-        "sum",
-        "prod",
-        "int",
-        "lim",
-        "rightarrow",
-        "det",
-        "gcd",
-        "lcm",
-        "mid",
-        "vert",
-        "lvert",
-        "rvert",
-    ]
-)
-_MAX_NESTING = 30
-_COMMAND = re.compile(r"\\([A-Za-z]+)")
-_RELATION = re.compile(r"[=<>]|\\(?:le|ge|lt|gt|ne)(?![A-Za-z])")
-_WORD = re.compile(r"(?<![A-Za-z\\])[A-Za-z]{4,}")
-_SLIP = re.compile(r"(?<!_)\d\s+\d|\d'|\d\s*/\s*\d+\s*(?:[A-Za-z(]|\\(?!cdot|times|div|circ)[a-z])")
-"""Digits apart, primes behind digits, and ``1/2x``: a parser reads them in one of two ways."""
-_GROUPS = re.compile(r"\\(?:begin|end|mathbb)\s*\{[^{}]*\}")
-_DANGLING = re.compile(r"(?:[-+*/=<>^_&]|\\(?:cdot|times|div|pm|le|ge|cup|in|frac|sqrt))\s*$")
+_COMMAND = re.compile(r"\\[A-Za-z]+(?:\s*\{(?:matrix|[pbvB]matrix|R)\})?")
+_BELOW_A_SUM = re.compile(r"_\{[^{}]*\}")
+_BEYOND = re.compile(r"[=<>]|\\(?:le|ge|lt|gt|ne|begin)(?![A-Za-z])")
 
 
 def start_worker(memory_bytes: int) -> None:
@@ -108,8 +33,8 @@ def start_worker(memory_bytes: int) -> None:
 
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     logging.getLogger("math_verify").setLevel(logging.CRITICAL)
-    judge(r"\frac{\sqrt{2}}{2}", r"\frac{1}{\sqrt{2}}")
-    judge("x>3", r"(3,\infty)")
+    be_patient()
+    judge(r"|x|\ge 2", r"(-\infty,-2]\cup[2,\infty)")
 
 
 def judge(a: str, b: str) -> Verdict:
@@ -123,40 +48,28 @@ def judge(a: str, b: str) -> Verdict:
 
 
 def _leaf(a: Form, b: Form) -> Verdict:
-    """Compare two forms by values, then by math-verify and a second look at what it read."""
+    """Compare two forms by values, then by math-verify where both were read whole."""
     told = by_values(a, b)
     if told is not None:
         return told
-    one, other = a.text, b.text
-    if max(_nesting(one), _nesting(other)) > _MAX_NESTING:
-        return Verdict("undecided", "too_long", "nested too deeply to be read")
-    if _RELATION.search(one) or _RELATION.search(other):
-        one, other = a.full, b.full  # an equation is compared with an equation
-    x, y = _parse(one), _parse(other)
-    if x is None or y is None:
-        unread = one if x is None else other
-        return Verdict("undecided", "math_verify", f"not read: {unread[:80]}")
-    if not (_whole(one, x) and _whole(other, y)):
+    for form in (a, b):
+        ends = ends_of(form.region) if form.region is not None else [form.full]
+        if not all(understood(text, plainly=True) for text in ends):
+            return Verdict("undecided", "not_read", f"not read whole: {form.full[:80]}")
+    if not any(_BEYOND.search(_BELOW_A_SUM.sub("", form.full)) for form in (a, b)):
+        return Verdict("undecided", "numeric", "no values to compare, or too large")
+    x, y = _parse(a.full), _parse(b.full)
+    if x is None or y is None or not (_whole(a.full, x) and _whole(b.full, y)):
         return Verdict("undecided", "math_verify", "read in part only")
-    finding = compare_values(x, y)
-    if finding == "different" and (is_rounding(one, y) or is_rounding(other, x)):
-        return Verdict("undecided", "rounding", "one is a rounding of the other")
-    if finding == "renamed":
-        return Verdict("undecided", "name", "equal but for the name of a variable")
-    if finding == "too_large":
-        return Verdict("undecided", "numeric", "too large to be told apart")
-    if finding in ("equal", "different"):
-        return Verdict("right" if finding == "equal" else "wrong", "numeric", f"{finding} values")
-    return _by_math_verify(x, y, certain_wrong=finding == "unknown")
+    from math_verify import verify
 
-
-def _nesting(text: str) -> int:
-    """Brackets open at once, at most."""
-    depth = deepest = 0
-    for sign in text:
-        depth += (sign in "([{") - (sign in ")]}")
-        deepest = max(deepest, depth)
-    return deepest
+    told_by = [
+        verify(one, other, allow_set_relation_comp=True, timeout_seconds=None)
+        for one, other in ((x, y), (y, x))
+    ]
+    if all(told_by):
+        return Verdict("right", "math_verify", "equal in both directions")
+    return Verdict("undecided", "math_verify", "not shown to be equal, nor to be different")
 
 
 def _parse(text: str) -> Any:
@@ -173,47 +86,11 @@ def _parse(text: str) -> Any:
 
 
 def _whole(text: str, expression: Any) -> bool:
-    """Whether nothing of a text was left unread: unknown commands, words, open operators."""
-    if _DANGLING.search(text) or text.count("{") != text.count("}") or _SLIP.search(text):
-        return False
-    if _WORD.search(_GROUPS.sub(" ", text)):  # a word is no product of letters
-        return False
-    if any(name not in _COMMANDS for name in _COMMAND.findall(text)):
-        return False
-    rest = _COMMAND.sub(" ", _GROUPS.sub(" ", text))
-    names = {str(symbol) for symbol in _symbols(expression)}
-    # math-verify lowers single letters, so R and r in one text are no longer told apart
-    letters = {sign.lower() for name in names for sign in name} | set("eidf")
-    used = {sign for sign in rest if sign.isalpha()}
-    return all(s.lower() in letters for s in used) and len({s.lower() for s in used}) == len(used)
-
-
-def _symbols(expression: Any) -> set[Any]:
-    """The letters of an expression, those that a sum or an integral binds too."""
+    """Whether every letter of a text is in what math-verify read, and none in two cases."""
     from sympy import Symbol
 
-    return set(expression.atoms(Symbol)) if hasattr(expression, "atoms") else set()
-
-
-def _by_math_verify(x: Any, y: Any, certain_wrong: bool) -> Verdict:
-    """The verdict where values cannot tell; wrong only where values do not speak against it."""
-    from math_verify import verify
-
-    told = [
-        verify(one, other, allow_set_relation_comp=True, timeout_seconds=None)
-        for one, other in ((x, y), (y, x))
-    ]
-    if all(told):
-        return Verdict("right", "math_verify", "equal in both directions")
-    if any(told):
-        return Verdict("undecided", "math_verify", "equal in one direction only")
-    if not certain_wrong or _is_relation(x) or _is_relation(y):
-        return Verdict("undecided", "math_verify", "not shown to be equal, nor to be different")
-    return Verdict("wrong", "math_verify", "not equal in either direction")
-
-
-def _is_relation(x: Any) -> bool:
-    from sympy.core.relational import Relational
-    from sympy.logic.boolalg import Boolean
-
-    return isinstance(x, Relational | Boolean)
+    symbols = expression.atoms(Symbol) if hasattr(expression, "atoms") else ()
+    # math-verify lowers single letters, so R and r in one text are no longer told apart
+    read = {sign.lower() for symbol in symbols for sign in str(symbol)} | set("ei")
+    used = {sign for sign in _COMMAND.sub(" ", text) if sign.isalpha()}
+    return all(s.lower() in read for s in used) and len({s.lower() for s in used}) == len(used)

@@ -1,15 +1,22 @@
-r"""Sets of real numbers: intervals, unions of them, inequalities in one variable, all but some.
+r"""Sets of real numbers: intervals, points, inequalities in one variable, and what joins them.
 
-``x > 3``, ``(3, \infty)`` and ``\{x \mid x > 3\}`` are one region. Ends stay texts here, so that
-whoever compares regions can compare ends of any kind.
+``x > 3``, ``(3, \infty)`` and ``\{x \mid x > 3\}`` are one region. A region is read as a condition:
+intervals joined by *and*, *or* and *not*. Ends stay texts. Where all ends are numbers, two regions
+are compared at each end and between any two (``same_region``), so that touching intervals, unions
+in another order and differences need no rules of their own.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cmp_to_key, partial
+from math import ceil, floor
+from typing import Any
 
 from scalediff.domains.math.grading.arithmetic import value
+from scalediff.domains.math.grading.evaluate import compare_trees, is_real, value_at
+from scalediff.domains.math.grading.expression import letters, read_expression
 from scalediff.domains.math.grading.latex import split_top
 
 BELOW, ABOVE = r"-\infty", r"\infty"
@@ -25,69 +32,102 @@ class Interval:
     high_closed: bool = False
 
 
-Region = tuple[Interval, ...]
+@dataclass(frozen=True)
+class Joined:
+    """``and``, ``or`` or ``not`` of regions."""
 
-EVERYTHING: Region = (Interval(),)
+    how: str
+    parts: tuple[Region, ...]
 
-_CUP = re.compile(r"\\cup(?![A-Za-z])")
-_OR = re.compile(r"\s*(?:\\text\s*\{\s*or\s*\}|(?<![A-Za-z])or(?![A-Za-z]))\s*|\s*,\s*(?:or\s)?")
+
+Region = Interval | Joined
+
+EVERYTHING = Interval()
+NOTHING = Joined("or", ())
+
 _COMMA = re.compile(r"[,;]")
-_RELATION = re.compile(r"\\(?:le|ge|lt|gt|ne)(?![A-Za-z])|<=|>=|!=|<|>")
+_RELATION = re.compile(r"\\(?:le|ge|lt|gt|ne)(?![A-Za-z])|<=|>=|!=|<|>|=")
 _SIGNS = {r"\le": "<=", r"\ge": ">=", r"\lt": "<", r"\gt": ">", r"\ne": "!="}
 _VARIABLE = re.compile(r"[A-Za-z]|\\(?:theta|alpha|beta|lambda|mu|phi|omega)")
 _ENDLESS = re.compile(r"([-+]?)\s*(?:\\(?:infty|infinity)|inf|infinity|oo)")
+_REAL = r"\\mathbb\s*(?:\{\s*R\s*\}|R)"
 _REALS = re.compile(
-    r"\\mathbb\s*\{?\s*R\s*\}?|(?:\\text\s*\{\s*)?all (?:the )?real (?:numbers|values)(?:\s*\})?",
-    re.IGNORECASE,
+    rf"{_REAL}|(?:\\text\s*\{{\s*)?all (?:the )?real (?:numbers|values)(?:\s*\}})?", re.IGNORECASE
 )
-_WITHOUT = re.compile(r"\\mathbb\s*\{?\s*R\s*\}?\s*(?:\\setminus|\\backslash|-)\s*\\\{(.*)\\\}")
-_BUILT = re.compile(
-    r"\\\{\s*([A-Za-z])\s*(?:\\in\s*\\mathbb\s*\{?R\}?\s*)?(?:\\mid|\||:)\s*(.*?)\s*\\\}"
-)
+_BUILT = re.compile(rf"\\\{{\s*([A-Za-z])\s*(?:\\in\s*{_REAL}\s*)?(?:\\mid|\||:)\s*(.*?)\s*\\\}}")
+_MEMBER = re.compile(rf"[A-Za-z]\s*\\in\s*(?={_REAL}|\(|\[|\\\{{)")
 _EXCEPT = re.compile(
-    r"(?:[A-Za-z]\s*\\in\s*)?\\mathbb\s*\{?R\}?\s*,\s*(?=[A-Za-z]\s*\\ne)"
-    r"|[A-Za-z]\s*\\in\s*(?=\\mathbb)"
+    rf"(?:[A-Za-z]\s*\\in\s*)?{_REAL}\s*(?:,|\\text\s*\{{\s*except\s*\}})\s*(?=[A-Za-z]\s*\\ne)"
 )
+_OPERATIONS = (
+    ("or", re.compile(r",?\s*(?:\\cup(?![A-Za-z])|\\text\s*\{\s*or\s*\}|(?<![A-Za-z])or(?![A-Za-z]))\s*")),  # noqa: E501
+    ("and", re.compile(r"\s*(?:\\cap(?![A-Za-z])|\\text\s*\{\s*and\s*\}|(?<![A-Za-z])and(?![A-Za-z]))\s*")),  # noqa: E501
+    ("but", re.compile(r"\s*\\(?:setminus|backslash)(?![A-Za-z])\s*|(?<=[}R])\s*-\s*(?=\\\{)")),
+)  # fmt: skip
 
 
 def named_region(text: str) -> tuple[str, Region] | None:
-    """A region and the variable that its inequality speaks of; the name is empty where none is."""
-    bare = _EXCEPT.sub("", text.strip())
-    if _RELATION.search(bare) and not bare.startswith("\\"):
-        return _related(bare)
-    region = read_region(text)
-    return None if region is None else ("", region)
+    r"""A region and the variable that its inequality speaks of; the name is empty where none is.
 
-
-def read_region(text: str) -> Region | None:
-    r"""The region that a tidied text describes, or None where it describes none.
-
-    A bare pair in round or square brackets is not read: it may be a point.
+    A bare pair in brackets is not read, since it may be a point, nor are sets and equations alone.
 
     Example:
-        >>> read_region(r"-2 \le x < 5")
-        (Interval(low='-2', high='5', low_closed=True, high_closed=False),)
-        >>> read_region("(1, 2)") is None
-        True
+        >>> named_region(r"-2 \le x < 5")
+        ('x', Interval(low='-2', high='5', low_closed=True, high_closed=False))
+        >>> named_region(r"x>2 \text{ and } x<5")[1].how, named_region("(1, 2)") is None
+        ('and', True)
     """
     text = _EXCEPT.sub("", text.strip())
+    if not _SIGNIFICANT.search(text):
+        return None
+    names: set[str] = set()
+    region = _read(text, names)
+    if region is None or len(names) > 1:
+        return None
+    return (names.pop() if names else ""), region
+
+
+_SIGNIFICANT = re.compile(
+    r"[<>]|\\(?:le|ge|lt|gt|ne|cup|cap|setminus|backslash|infty|infinity|mathbb|mid)(?![A-Za-z])|inf"
+    r"|\boo\b|all |^\]|\[$|\\\{.*[|:]|\} ?- ?\\\{",
+    re.IGNORECASE,
+)
+
+
+def _read(text: str, names: set[str], joined: bool = False) -> Region | None:
+    """A region; adds the variables of its inequalities to the names."""
+    text = _MEMBER.sub("", text.strip(), count=1) if _MEMBER.match(text.strip()) else text.strip()
     if built := _BUILT.fullmatch(text):
-        text = built[2]
+        inner: set[str] = set()
+        region = _read(built[2], inner, True)
+        return region if inner <= {built[1]} else None
     if _REALS.fullmatch(text):
         return EVERYTHING
-    if without := _WITHOUT.fullmatch(text):
-        points = split_top(without[1], _COMMA)
-        return _all_but(points) if points and all(points) else None
-    if (parts := split_top(text, _CUP)) and len(parts) > 1:
-        found = [read_interval(part) for part in parts]
-        return tuple(i for i in found if i) if all(found) else None
     if interval := read_interval(text):
         endless = ABOVE in (interval.high, interval.low.lstrip("-+"))
-        return (interval,) if endless or text[0] == "]" or text[-1] == "[" else None
-    if not _RELATION.search(text):
+        return interval if endless or joined or text[0] == "]" or text[-1] == "[" else None
+    for how, sign in _OPERATIONS:
+        parts = split_top(text, sign)
+        if parts is None or not all(parts):
+            return None
+        if len(parts) > 1:
+            found = [_read(part, names, True) for part in parts]
+            if None in found:
+                return None
+            if how == "but":
+                found[1:] = [Joined("not", (part,)) for part in found[1:] if part]
+            return Joined("or" if how == "or" else "and", tuple(p for p in found if p is not None))
+    if text.startswith(r"\{") and text.endswith(r"\}") and joined:
+        return _points(text[2:-2])
+    return _related(text, names, joined)
+
+
+def _points(text: str) -> Region | None:
+    """Single numbers as a region."""
+    points = split_top(text, _COMMA) if text.strip() else []
+    if points is None or (points and not all(points)):
         return None
-    related = _related(text)
-    return None if related is None else related[1]
+    return Joined("or", tuple(Interval(point, point, True, True) for point in points))
 
 
 def read_interval(text: str) -> Interval | None:
@@ -109,36 +149,24 @@ def _end(text: str) -> str:
     return text.strip() if not found else BELOW if found[1] == "-" else ABOVE
 
 
-def _related(text: str) -> tuple[str, Region] | None:
-    """Variable and region of inequalities: one chain, or several joined by *or*."""
-    parts = split_top(text, _OR)
-    if not parts or not all(parts):
-        return None
-    joined_by_comma = len(parts) > 1 and "or" not in text
-    found: list[Interval] = []
-    names = set()
-    holes: list[str] = []
-    for part in parts:
-        chain = _chain(part)
-        if chain is None:
-            return None
-        name, region, hole = chain
-        names.add(name)
-        found += region
-        holes += [hole] if hole else []
-    if len(names) != 1 or (joined_by_comma and len(holes) != len(parts)):
-        return None  # x > 1, y < 2; or x > 1, x < 5, which may mean both
-    if holes and len(holes) < len(parts):
-        return None
-    whole = _all_but(holes) if holes else tuple(found)
-    return None if whole is None else (names.pop(), whole)
-
-
-def _chain(text: str) -> tuple[str, Region, str] | None:
-    """Variable, region and (for ``x != 2``) the one point that it leaves out."""
+def _related(text: str, names: set[str], joined: bool) -> Region | None:
+    r"""A chain of inequalities, or several holes: ``x \ne 2, 3``, ``x \ne 2, x \ne 3``."""
+    parts = split_top(text, _COMMA)
+    if parts and len(parts) > 1:
+        holes = [
+            part if r"\ne" in part else rf"{parts[0].split(chr(92))[0]}\ne {part}" for part in parts
+        ]
+        if not all(_RELATION.findall(hole) in (["!="], [r"\ne"]) for hole in holes):
+            return None  # x > 1, x < 5: and, or or?
+        found = [_related(hole, names, True) for hole in holes]
+        return None if None in found else Joined("and", tuple(p for p in found if p is not None))
     sides = [side.strip() for side in _RELATION.split(text)]
     signs = [_SIGNS.get(sign, sign) for sign in _RELATION.findall(text)]
-    if not 2 <= len(sides) <= 3 or not all(sides) or "=" in "".join(sides):
+    if (
+        not 2 <= len(sides) <= 3
+        or not all(sides)
+        or ("=" in signs and (len(signs) > 1 or not joined))
+    ):
         return None
     at = next((i for i, side in enumerate(sides) if _VARIABLE.fullmatch(side)), None)
     if at is None or (len(sides) == 3 and at != 1):
@@ -146,33 +174,115 @@ def _chain(text: str) -> tuple[str, Region, str] | None:
     name = sides[at]
     others = [side for i, side in enumerate(sides) if i != at]
     bare = re.compile(rf"(?<![A-Za-z\\]){re.escape(name)}(?![A-Za-z])")
-    if any(bare.search(other) for other in others):
+    if any(bare.search(other) for other in others) or (len(signs) == 2 and "!=" in signs):
         return None
-    if signs == ["!="]:
-        return name, (), others[0]
-    region = Interval()
+    names.add(name)
+    if signs[0] in ("!=", "="):
+        point = Interval(others[0], others[0], True, True)
+        return point if signs[0] == "=" else Joined("not", (point,))
+    ends: list[Region] = []
     for i, sign in enumerate(signs):
         other, left = (sides[i], True) if at == i + 1 else (sides[i + 1], False)
-        if sign[0] not in "<>":
-            return None
-        # "3 < x" bounds x from below, "x < 3" from above
-        from_below = left == (sign[0] == "<")
         closed = sign.endswith("=")
-        if from_below:
-            region = replace(region, low=other, low_closed=closed)
+        # "3 < x" bounds x from below, "x < 3" from above
+        if left == (sign[0] == "<"):
+            ends.append(Interval(low=_end(other), low_closed=closed))
         else:
-            region = replace(region, high=other, high_closed=closed)
-    if len(signs) == 2 and (region.low == BELOW or region.high == ABOVE):
-        return None  # 1 < x > 2
-    return name, (region,), ""
+            ends.append(Interval(high=_end(other), high_closed=closed))
+    if len(ends) == 2:
+        low, high = (e for e in ends if isinstance(e, Interval))
+        if signs[0][0] != signs[1][0]:
+            return None  # 1 < x > 2
+        low, high = (high, low) if signs[0][0] == ">" else (low, high)
+        return Interval(low.low, high.high, low.low_closed, high.high_closed)
+    return ends[0]
 
 
-def _all_but(points: list[str]) -> Region | None:
-    """Everything but some points; they have to be known to be put in order."""
-    values = {value(point): point for point in points}
-    if None in values:
-        return (Interval(high=points[0]), Interval(low=points[0])) if len(points) == 1 else None
-    ends = [values[number] for number in sorted(v for v in values if v is not None)]
-    return tuple(
-        Interval(low, high) for low, high in zip([BELOW, *ends], [*ends, ABOVE], strict=True)
-    )
+# -- comparing ------------------------------------------------------------------------------
+
+
+def same_region(a: Region, b: Region) -> bool | None:
+    r"""Whether two regions are one; None where an end is no number that can be worked out.
+
+    Example:
+        >>> same_region(named_region(r"(-\infty,1)\cup[1,2)")[1], named_region("x<2")[1])
+        True
+        >>> same_region(named_region(r"x<\sqrt2")[1], named_region(r"x\le\sqrt2")[1])
+        False
+    """
+    ends = {end: _number(end) for region in (a, b) for end in ends_of(region)}
+    if any(number is None for number in ends.values()):
+        return None
+    places: dict[str, int] = {}
+    place, last = 0, None
+    for end in sorted(ends, key=cmp_to_key(partial(_order, numbers=ends))):
+        place += 2 if last is None or _order(last, end, ends) else 0
+        places[end], last = place, end
+    # the ends are at even places, what lies between them at odd ones
+    return all(_holds(a, at, places) == _holds(b, at, places) for at in range(1, place + 2))
+
+
+def numbers_in(region: Region, natural: bool) -> list[int] | None:
+    """The whole numbers of a bounded region; None where it is not bounded by exact numbers."""
+    ends = {end: value(end) for end in ends_of(region)}
+    exact = [number for number in ends.values() if number is not None]
+    if len(exact) != len(ends) or not exact or max(map(abs, exact)) > _MOST_WHOLE:
+        return None
+    least = 1 if natural else floor(min(exact)) - 1
+    candidates = range(least, ceil(max(exact)) + 2)
+    points = {number: Interval(str(number), str(number), True, True) for number in candidates}
+    found = [n for n, point in points.items() if same_region(Joined("and", (region, point)), point)]
+    unbounded = found and (found[-1] == candidates[-1] or (found[0] == least and not natural))
+    return None if unbounded else found
+
+
+_MOST_WHOLE = 60
+
+
+def ends_of(region: Region) -> set[str]:
+    """The texts of all finite ends."""
+    if isinstance(region, Interval):
+        return {region.low, region.high} - {BELOW, ABOVE}
+    return set[str]().union(*(ends_of(part) for part in region.parts))
+
+
+def intervals_of(region: Region) -> tuple[Interval, ...] | None:
+    """The intervals of a union of such; None for what is joined otherwise."""
+    if isinstance(region, Interval):
+        return (region,)
+    if region.how != "or" or not all(isinstance(part, Interval) for part in region.parts):
+        return None
+    return tuple(part for part in region.parts if isinstance(part, Interval))
+
+
+def _number(text: str) -> Any:
+    exact = value(text)
+    if exact is not None:
+        return exact
+    tree = read_expression(text)
+    if tree is None or letters(tree):
+        return None
+    number = value_at(tree, {})
+    return number if number is not None and is_real(number) else None
+
+
+def _order(a: str, b: str, numbers: dict[str, Any]) -> int:
+    """-1, 0 or 1, exactly where both are rational and to 50 digits where they are not."""
+    x, y = numbers[a], numbers[b]
+    rational = all(hasattr(number, "denominator") for number in (x, y))
+    if rational:
+        return int(x > y) - int(x < y)
+    one, other = read_expression(a), read_expression(b)
+    if one is None or other is None or compare_trees(one, other) == "equal":
+        return 0
+    x, y = value_at(one, {}), value_at(other, {})
+    return 1 if x > y else -1
+
+
+def _holds(region: Region, at: int, places: dict[str, int]) -> bool:
+    if isinstance(region, Joined):
+        found = [_holds(part, at, places) for part in region.parts]
+        return not found[0] if region.how == "not" else (any if region.how == "or" else all)(found)
+    low, high = places.get(region.low, -1), places.get(region.high, 10**9)
+    above = at > low or (at == low and region.low_closed)
+    return above and (at < high or (at == high and region.high_closed))

@@ -30,6 +30,9 @@ Leaf = Callable[[Form, Form], Verdict | None]
 
 _DECIMAL = re.compile(r"[-+]?\d*\.(\d+)")
 _LETTER_UNIT = re.compile(r"([-+]?\d+(?:\.\d+)?)\s*(m|g|h|s|L|l|min)")
+_STRONG = re.compile(r"\\(?:nabla|vec|hat|overrightarrow)|\\text\s*\{\s*[A-Za-z]\s*\}")
+_NOT = re.compile(r"(?:\\text\s*\{\s*)?not\s*\}?\s+(\S.*?)\}?")
+_POINTED = re.compile(r"[-+]?[1-9]\d{0,2}\.\d{3}")
 _ROMAN = re.compile(r"[IVXLC]+")
 
 
@@ -37,6 +40,8 @@ def compare_scalars(a: Form, b: Form, leaf: Leaf) -> Verdict | None:
     """The verdict on two scalars with their units; None where the leaf leaves it open."""
     a, b = _lettered(a, b), _lettered(b, a)
     verdict = _values(a, b, leaf)
+    if a.odd or b.odd:
+        return _odd(a, b, verdict)
     if not (a.unit and b.unit) or a.unit == b.unit or verdict is None:
         return verdict
     factor = convert(a.unit, b.unit)
@@ -47,6 +52,21 @@ def compare_scalars(a: Form, b: Form, leaf: Leaf) -> Verdict | None:
     if _same_unit(a.unit, b.unit):
         return verdict
     return Verdict("undecided", "unit", f"{a.unit} and {b.unit}")
+
+
+def _odd(a: Form, b: Form, verdict: Verdict | None) -> Verdict | None:
+    """Where words behind a number may change it: right for the same words, else undecided.
+
+    ``5 negative`` is not 5, ``5 short`` may be, and neither is 6.
+    """
+    if verdict is None or (a.odd == b.odd and a.unit == b.unit):
+        return verdict
+    if verdict.value == "right" and "denied" in (a.odd, b.odd):
+        return Verdict("wrong", "unit", f"{a.unit or b.unit!r} says that it is another number")
+    numbers = value(number_word(a.text)) is not None and value(number_word(b.text)) is not None
+    if verdict.value == "wrong" and numbers and "denied" not in (a.odd, b.odd):
+        return verdict
+    return Verdict("undecided", "unit", f"{a.unit or b.unit!r} may change the number")
 
 
 def _lettered(form: Form, other: Form) -> Form:
@@ -71,6 +91,13 @@ def _values(a: Form, b: Form, leaf: Leaf) -> Verdict | None:
     alike = (a.percent, a.scale) == (b.percent, b.scale)
     if plain(a.text) == plain(b.text) and alike:
         return Verdict("right", "exact", "the same text")
+    if (told := _infinite(a.text, b.text) or _denied(a, b, leaf)) is not None:
+        return told
+    folded = [plain(text.replace(r"\times", r"\cdot")) for text in (a.text, b.text)]
+    if folded[0] == folded[1] and alike:
+        if _STRONG.search(a.text):
+            return Verdict("wrong", "text", "a cross product and a dot product")
+        return Verdict("undecided", "text", "a cross and a dot between what may be vectors")
     one, other = number_word(a.text), number_word(b.text)
     x, y = value(one), value(other)
     if x is not None and y is not None:
@@ -94,6 +121,25 @@ def _values(a: Form, b: Form, leaf: Leaf) -> Verdict | None:
     if "degree" in (a.unit, b.unit) and a.unit != b.unit:
         return _angles(a, b, leaf)
     return leaf(replace(a, text=one), replace(b, text=other))
+
+
+def _infinite(a: str, b: str) -> Verdict | None:
+    """Infinity beside a number."""
+    for one, other in ((a, b), (b, a)):
+        if one.strip("+-") == r"\infty" and value(number_word(other)) is not None:
+            return Verdict("wrong", "exact", "infinity and a number")
+    return None
+
+
+def _denied(a: Form, b: Form, leaf: Leaf) -> Verdict | None:
+    """``not 5`` beside 5."""
+    for one, other in ((a, b), (b, a)):
+        found = _NOT.fullmatch(one.text)
+        if found and not _NOT.match(other.text):
+            told = _values(replace(one, text=found[1]), other, leaf)
+            if told is not None and told.value == "right":
+                return Verdict("wrong", "text", "one denies the other")
+    return None
 
 
 def _word_and_mathematics(a: str, b: str) -> bool:
@@ -139,9 +185,15 @@ def compare_numbers(a: Form, b: Form, x: Fraction, y: Fraction) -> Verdict:
         return Verdict("wrong", "exact", "different numbers")
     if x * a.scale == y * b.scale:
         return Verdict("right", "exact", "equal numbers")
-    if x == y:
-        return Verdict("undecided", "unit", "equal but for a number word such as million")
-    if rounds_to(a.text, y) or rounds_to(b.text, x) or _significant(a, x, b, y):
+    for form, number, bare in ((a, x, b), (b, y, a)):
+        if (
+            _POINTED.fullmatch(form.text)
+            and number * 1000 == value(bare.text)
+            and bare.text.isdigit()
+        ):
+            return Verdict("undecided", "shape", "a point for decimals, or for thousands")
+    decimal = "." in a.text and "." in b.text
+    if rounds_to(a.text, y, decimal) or rounds_to(b.text, x, decimal) or _significant(a, x, b, y):
         return Verdict("undecided", "rounding", "one is a rounding of the other")
     return Verdict("wrong", "exact", "different numbers")
 
@@ -157,14 +209,32 @@ def _significant(a: Form, x: Fraction, b: Form, y: Fraction) -> bool:
     return y != 0 and abs(x / y - 1) < Fraction(1, 200)
 
 
-def rounds_to(text: str, exact: Fraction) -> bool:
-    """Whether a decimal with two or more places is ``exact`` rounded or cut to its places.
+def rounds_to(text: str, exact: Fraction, decimal: bool = False) -> bool:
+    """Whether a decimal is ``exact`` rounded or cut to its places (see ``slack``).
 
     Example:
         >>> rounds_to("0.33", Fraction(1, 3)), rounds_to("0.3", Fraction(1, 3))
         (True, False)
     """
+    own = value(text) if "." in text else None
+    return own is not None and abs(own - exact) < slack(text, decimal)
+
+
+def slack(text: str, decimal: bool) -> Fraction:
+    """How far a decimal may be from what it is a rounding of; 0 where it is taken as exact.
+
+    One of two or more places may be rounded or cut. With one place it has to have two other
+    digits where it stands beside another decimal, one beside an exact number.
+
+    Example:
+        >>> slack("0.33", True), slack("16.7", True), slack("2.5", True), slack("2.5", False)
+        (Fraction(1, 100), Fraction(1, 20), Fraction(0, 1), Fraction(1, 20))
+    """
     found = _DECIMAL.fullmatch(text)
-    if not found or len(found[1]) < 2 or (own := value(text)) is None:
-        return False
-    return own != 0 and abs(own - exact) < Fraction(1, 10 ** len(found[1]))
+    digits = text.replace(".", "").lstrip("+-0")
+    if not found or not digits:
+        return Fraction(0)
+    places = len(found[1])
+    if places == 1:
+        return Fraction(1, 20) if len(digits) > 1 + decimal else Fraction(0)
+    return Fraction(1, 10**places)

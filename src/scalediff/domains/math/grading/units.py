@@ -1,15 +1,21 @@
-"""Units: what they measure, and how many of one make another.
+"""Words behind a number: units and what they measure, things counted, factors, and the unknown.
 
 ``convert("minute", "hour")`` is 1/60. Units of different kinds have no ratio and are another
-answer; words that are no known unit (``apple``) say nothing.
+answer. A word counts as a unit only if it is listed here (``apple``), since any other may change
+the number (``short``, ``negative``): an answer with such a word is the same text or undecided.
 """
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
+from scalediff.domains.math.grading.words import PARTS
+
 _F = Fraction
+ONE = Fraction(1)
 
 _KINDS: dict[str, dict[str, Fraction]] = {
     "length": {
@@ -64,57 +70,117 @@ _KINDS: dict[str, dict[str, Fraction]] = {
 }
 _UNITS = {name: (kind, size) for kind, units in _KINDS.items() for name, size in units.items()}
 
-SPELLINGS = {
-    "cm": "centimeter",
-    "mm": "millimeter",
-    "dm": "decimeter",
-    "m": "meter",
-    "km": "kilometer",
-    "kg": "kilogram",
-    "g": "gram",
-    "mg": "milligram",
-    "l": "liter",
-    "L": "liter",
-    "ml": "milliliter",
-    "mL": "milliliter",
-    "ft": "foot",
-    "lb": "pound",
-    "lbs": "pound",
-    "oz": "ounce",
-    "h": "hour",
-    "hr": "hour",
-    "hrs": "hour",
-    "min": "minute",
-    "mins": "minute",
-    "s": "second",
-    "sec": "second",
-    "secs": "second",
-    "mph": "mile per hour",
-    "kph": "kilometer per hour",
-    "in": "inch",
-    "mi": "mile",
-    "yd": "yard",
-    "feet": "foot",
-    "inches": "inch",
-    "centuries": "century",
-    "centimetre": "centimeter",
-    "millimetre": "millimeter",
-    "kilometre": "kilometer",
-    "metre": "meter",
-    "litre": "liter",
-    "millilitre": "milliliter",
-    "dollar": "dollar",
-    "usd": "dollar",
-    "buck": "dollar",
-    "euro": "euro",
-    "deg": "degree",
-    "rad": "radian",
-    "units": "",
-    "unit": "",
-    "sq": "square",
-    "cu": "cubic",
-}
+_SPELT = """
+cm centimeter, mm millimeter, dm decimeter, m meter, km kilometer, kg kilogram, g gram, mg
+milligram, l liter, L liter, ml milliliter, mL milliliter, ft foot, lb pound, lbs pound, oz ounce,
+h hour, hr hour, hrs hour, min minute, mins minute, s second, sec second, secs second, mph mile
+per hour, kph kilometer per hour, in inch, mi mile, yd yard, feet foot, inches inch, centuries
+century, centimetre centimeter, millimetre millimeter, kilometre kilometer, metre meter, litre
+liter, millilitre milliliter, usd dollar, buck dollar, deg degree, rad radian, units , unit , sq
+square, cu cubic
+"""
+SPELLINGS = dict(pair.strip().partition(" ")[::2] for pair in _SPELT.replace("\n", " ").split(","))
 """How units are written → their name."""
+
+_THINGS = """
+apple orange pear banana cookie egg marble candy sweet cake pie slice pizza cupcake book page
+letter word pencil pen sticker stamp card coin box bag bottle can jar basket crate ball toy flower
+tree rose plant leaf animal dog cat bird chicken hen cow horse sheep goat pig duck fish rabbit
+kitten puppy student child kid person people man woman boy girl friend player team member worker
+teacher guest customer passenger employee soldier family car bus truck bike bicycle train seat
+room house apartment floor table chair shirt shoe sock hat ticket song game point goal score vote
+win loss match way arrangement permutation combination subset pair triple solution root integer
+number digit factor divisor prime zero side edge face vertex vertices diagonal triangle square
+rectangle cube tile row column step turn move time trip lap round problem question answer test
+class lesson gift present bead block brick piece part group set line path route outcome value
+element term function case possibility possibilities sequence string color colour shell rock stone
+bill penny pennies nickel dime movie photo picture cell clip bacteria percentage watt volt joule
+newton amp ampere ohm hertz pascal mole kelvin calorie radian byte bit acre hectare bushel barrel
+loaf loaves sandwich serving
+"""
+_COUNTED = frozenset(_THINGS.split())
+"""What is counted: behind a number it says what there are, never how many."""
+_FILLER_NAMES = "of in on by per the a an each altogether total long tall high wide deep old"
+_FILLERS = frozenset(_FILLER_NAMES.split())
+_ORDINALS = frozenset(["th", "st", "nd", "rd"])
+_DENIALS = frozenset(
+    ["wrong", "incorrect", "false", "not", "negative", "isn't", "never", "invalid"]
+)
+_AMOUNTS = {"dozen": 12, "gross": 144, "hundred": 100, "thousand": 1_000, "lakh": 10**5,
+            "million": 10**6, "crore": 10**7, "billion": 10**9, "trillion": 10**12}  # fmt: skip
+_PER_CENT = frozenset({"percent", "pct", "per cent"})
+POWERS = {"squared": "^2", "cubed": "^3", "factorial": "!"}
+"""Words behind a number that are written as signs."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """What words behind a number say.
+
+    Attributes:
+        unit: Its unit, or the words as they stand; empty where there is nothing but a factor.
+        scale: What they multiply the number by.
+        known: Whether they are known to leave the number as it is otherwise.
+        denied: Whether they say that it is another number.
+    """
+
+    unit: str = ""
+    scale: Fraction = ONE
+    known: bool = True
+    denied: bool = False
+
+
+def read_words(said: str, power: str = "") -> Words:
+    """What words behind a number say; what is not known here is said to be so.
+
+    Args:
+        said: Words: ``square cm``, ``ninths of an inch``, ``short``.
+        power: The exponent behind them, such as ``^2``.
+
+    Example:
+        >>> read_words("ninths of an inch"), read_words("marbles").known
+        (Words(unit='inch', scale=Fraction(1, 9), known=True, denied=False), True)
+        >>> read_words("short").known, read_words("is wrong").denied
+        (False, True)
+    """
+    names = [_singular(word) for word in re.split(r"[\s/]+", said.strip(" .-/")) if word]
+    scale = _F(1)
+    while names and (factor := _AMOUNTS.get(names[0]) or _share(names[0])):
+        scale *= factor
+        names.pop(0)
+        while names and names[0] in ("of", "a", "an", "the"):
+            names.pop(0)
+    known = all(is_known(name) for name in names) and not (set(names) and set(names) <= _FILLERS)
+    denied = bool(_DENIALS.intersection(said.lower().split()))
+    unit = canonical(" ".join(names) + (power if names else ""))
+    return Words(unit, scale, known and not denied, denied)
+
+
+def is_known(name: str) -> bool:
+    """Whether a word, in the singular, is a unit, a thing that is counted, or goes with such."""
+    parts = {"square", "cubic", "", "pound", *SPELLINGS.values()}
+    return name in _UNITS or name in _COUNTED or name in _FILLERS or name in parts
+
+
+def _share(name: str) -> Fraction | None:
+    part = PARTS.get(name)
+    return _F(1, part) if part and name not in ("quarter", "half") else None
+
+
+def _singular(word: str) -> str:
+    word = word.strip(".,").removeprefix("\\")
+    if word in SPELLINGS:
+        return SPELLINGS[word]
+    word = word.lower()
+    if word in _ORDINALS:
+        return ""
+    for ending in ("s", "es"):
+        stem = word.removesuffix(ending)
+        if stem != word and (is_known(stem) or stem in PARTS):
+            return stem
+    if len(word) > 3 and word.endswith("s") and not word.endswith("ss"):
+        word = word[:-1]
+    return SPELLINGS.get(word, word)
 
 
 def canonical(words: str) -> str:

@@ -14,6 +14,7 @@ _CHOICE = re.compile(
     re.IGNORECASE,
 )
 _LETTER_BEHIND = re.compile(r"\b[A-J]\b")
+_INDEFINITE = re.compile(r"^A (?=[a-z])")
 _MIXED_TEXT = re.compile(r"(?:^|[\s{(])[A-Za-z](?=\s|\\text|$)[^{]*\\text\s*\{|\}\s*-\s*\\text")
 _ARTICLE = re.compile(r"(?:the|an|a)\s+(?=\w)", re.IGNORECASE)
 _ANNOUNCED = re.compile(
@@ -23,33 +24,20 @@ _ANNOUNCED = re.compile(
 )
 _WORDS = re.compile(r"[^\W\d_]+(?:[ '-]+[^\W\d_]+)*")
 
-_ONES = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-]
+_ONE_NAMES = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen"
+    " sixteen seventeen eighteen nineteen"
+)
+_ONES = _ONE_NAMES.split()
 _TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 _SMALL = {w: i for i, w in enumerate(_ONES)} | {w: 20 + 10 * i for i, w in enumerate(_TENS)}
 _LARGE = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
-_PARTS = {"half": 2, "halves": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6,
-          "seventh": 7, "eighth": 8, "ninth": 9, "tenth": 10, "hundredth": 100}  # fmt: skip
+PARTS = {"half": 2, "halves": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6,
+         "seventh": 7, "eighth": 8, "ninth": 9, "tenth": 10, "eleventh": 11, "twelfth": 12,
+         "hundredth": 100, "thousandth": 1_000, "millionth": 10**6}  # fmt: skip
+PARTS |= {f"{name}th": 13 + i for i, name in enumerate(_ONES[13:])}
+PARTS |= {f"{name[:-1]}ieth": 20 + 10 * i for i, name in enumerate(_TENS)}
+"""The names of fractions, in the singular."""
 _ORDINAL_NAMES = "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth"
 _ORDINAL_WORDS = frozenset(_ORDINAL_NAMES.split())
 _COUNT_NAMES = "half halves quarter quarters dozen once twice thrice double triple pair"
@@ -57,26 +45,8 @@ _COUNTED = frozenset(_COUNT_NAMES.split())
 _TIMES = {"half": "1/2", "once": 1, "twice": 2, "thrice": 3, "a dozen": 12, "one dozen": 12,
           "half a dozen": 6}  # fmt: skip
 _NEGATIVE = re.compile(r"(?:minus|negative)\s+(?=[\w.\\(])", re.IGNORECASE)
-_MATH_NAMES = frozenset(
-    [
-        "sin",
-        "cos",
-        "tan",
-        "cot",
-        "sec",
-        "csc",
-        "log",
-        "exp",
-        "det",
-        "gcd",
-        "lcm",
-        "mod",
-        "max",
-        "min",
-        "inf",
-        "arg",
-    ]
-)
+_FUNCTIONS = "sin cos tan cot sec csc log exp det gcd lcm mod max min inf arg"
+_MATH_NAMES = frozenset(_FUNCTIONS.split())
 _SAME = {
     "dne": "does not exist",
     "undefined": "does not exist",
@@ -149,11 +119,13 @@ def _written_out(words: str) -> str | None:
     """Digits for a number in words; a fraction has its part last, after ``and`` where mixed."""
     if words in _TIMES:
         return str(_TIMES[words])
+    if words.endswith(" dozen") and (dozens := _whole(words.removesuffix(" dozen").split())):
+        return str(12 * dozens)
     whole, mixed, rest = words.rpartition(" and ")
     parts = rest.replace("-", " ").split() if mixed else words.replace("-", " ").split()
     if len(words) > 120 or not parts:
         return None
-    part = _PARTS.get(parts[-1]) or _PARTS.get(parts[-1].removesuffix("s"))
+    part = PARTS.get(parts[-1]) or PARTS.get(parts[-1].removesuffix("s"))
     if not part:
         number = _whole(words.replace("-", " ").split())
         return None if number is None else str(number)
@@ -220,7 +192,7 @@ def _chosen(text: str) -> tuple[str, str] | None:
         return None
     letter = found[1] or found[2] or found[4]
     tail = found[3] or found[5] or ""
-    if not letter.isupper() or _LETTER_BEHIND.search(tail):
+    if not letter.isupper() or _LETTER_BEHIND.search(_INDEFINITE.sub("", tail)):
         return None
     return letter, tail.casefold().strip(" .")
 
@@ -261,7 +233,7 @@ def compare_words(a: str, b: str) -> Verdict | None:
     if left is None or right is None:
         return None
     if left == right:
-        if len(left) < 3 and unwrapped(a) != unwrapped(b):  # Co and CO
+        if len(left) < 3 and left != "no" and unwrapped(a) != unwrapped(b):  # Co and CO
             return Verdict("undecided", "text", "the same letters in other cases")
         return Verdict("right", "text", "the same words")
     if sorted(left) == sorted(right) and len(left) < 4:

@@ -38,6 +38,10 @@ ACCEPTED = {
     (r"50\%", "50"),
     # an end at infinity is open, whatever bracket stands there
     (r"[3,\infty]", r"[3,\infty)"),
+    # a zero before the comma: no list begins so
+    ("0,5", "0.5"),
+    # one family, another name for its whole number
+    (r"\frac{\pi}{4}+n\pi", r"\frac{\pi}{4}+k\pi"),
     # look-alikes and signs without a width
     ("х+1", "x+1"),
     ("4\u200b2", "42"),
