@@ -13,6 +13,7 @@ import orjson
 
 from scalediff.core.secrets import mask
 from scalediff.engines.pacing import Limit, Speeds
+from scalediff.engines.refusals import Trouble, trouble_of
 
 if TYPE_CHECKING:
     import aiohttp
@@ -39,7 +40,13 @@ class TryError(Exception):
         status: HTTP status, where there is one.
         after_s: Seconds that the server asks to wait, where it does.
         num_tokens: Tokens that came and have to be thrown away.
+        words: All that an error says: message, code and type; longer than what is shown.
+        trouble: Of a refusal, whose it is by its words.
+        is_whole: Whether an answer came to its end and is of no use all the same.
+        member: The server, where a refusal came from one.
     """
+
+    member: Endpoint | None = None
 
     def __init__(
         self,
@@ -49,8 +56,14 @@ class TryError(Exception):
         status: int = 0,
         after_s: float | None = None,
         num_tokens: int = 0,
+        words: str = "",
+        trouble: Trouble | None = None,
+        is_whole: bool = False,
     ) -> None:
-        super().__init__(text)
+        super().__init__(mask(text))
+        self.words = words or text
+        self.trouble = trouble
+        self.is_whole = is_whole
         self.kind = kind
         self.status = status
         self.after_s = after_s
@@ -133,6 +146,9 @@ class Endpoint:
                 if response.status != 200:
                     raise _of_status(response, await response.read())
                 return await read(response)
+        except TryError as error:
+            error.member = self
+            raise
         except (
             aiohttp.ClientConnectorError,
             aiohttp.ConnectionTimeoutError,
@@ -161,6 +177,21 @@ class Endpoint:
     async def ask(self, path: str, value: Any, timeout_s: float = 60.0) -> tuple[int, Any]:
         """Status and JSON of a POST outside the queue, for questions about the server itself."""
         return await self._plain("POST", path, orjson.dumps(value), timeout_s)
+
+    async def refusal(self, path: str, value: Any, timeout_s: float = 60.0) -> TryError | None:
+        """Why a request is refused; None where it is taken (its answer is not waited for)."""
+
+        async def read(response: aiohttp.ClientResponse) -> None:
+            response.close()
+
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.post(path, orjson.dumps(value), read)
+        except TimeoutError:
+            return TryError("late", f"no answer within {timeout_s:.0f} s")
+        except TryError as error:
+            return error
+        return None
 
     async def _plain(
         self, method: str, path: str, body: bytes | None, timeout_s: float
@@ -195,43 +226,50 @@ def parse(data: bytes, content_type: str) -> dict[str, Any]:
         shown = data[:80].decode("utf-8", "replace")
         raise TryError("broken", f"the answer is no JSON ({content_type}): {shown!r}") from None
     if not isinstance(value, dict):
-        raise TryError("broken", f"the answer is no JSON object but {type(value).__name__}")
-    if "choices" not in value and "error" in value:  # some proxies say it with status 200
-        raise TryError("broken", f"the server answers with an error: {message_of(value)}")
+        text = f"the answer is no JSON object but {type(value).__name__}"
+        raise TryError("broken", text, is_whole=True)
+    if "choices" not in value and "error" in value:
+        raise of_error(value)
     return value
 
 
-_TOO_LONG = (
-    "context length",
-    "context_length",
-    "context window",
-    "context size",
-    "too long",
-    "max_model_len",
-)
-
-
-def is_too_long(error: TryError) -> bool:
-    """Whether a refusal says that the prompt does not fit the window."""
-    text = str(error).lower()
-    return error.status in (400, 413, 422) and any(phrase in text for phrase in _TOO_LONG)
+def of_error(value: dict[str, Any], num_tokens: int = 0) -> TryError:
+    """What an error under status 200 means, as some proxies give it: by its code, if it has one."""
+    error = value.get("error")
+    code = error.get("code", error.get("status")) if isinstance(error, dict) else None
+    status = int(code) if str(code).isdecimal() and 400 <= int(code) < 600 else 0
+    text = f"the server answers with an error: {message_of(value)}"
+    trouble = trouble_of(status or 429, _words_of(value))
+    if trouble is not None:
+        return TryError(
+            "refused", text, status=status, words=_words_of(value), trouble=trouble,
+            num_tokens=num_tokens,
+        )  # fmt: skip
+    if status in _BUSY:
+        return TryError("busy", text, status=status, num_tokens=num_tokens)
+    return TryError("broken", text, is_whole=not status, num_tokens=num_tokens)
 
 
 def _of_status(response: aiohttp.ClientResponse, data: bytes) -> TryError:
     """What a status other than 200 means."""
     status = response.status
     try:
-        told = message_of(orjson.loads(data))
+        value = orjson.loads(data)
+        shown, words = message_of(value), _words_of(value)
     except orjson.JSONDecodeError:
-        told = " ".join(data[:_SHOWN].decode("utf-8", "replace").split())
-    text = f"status {status}: {told}" if told else f"status {status}"
+        words = " ".join(data.decode("utf-8", "replace").split())
+        shown = mask(words)[:_SHOWN]
+    text = f"status {status}: {shown}" if shown else f"status {status}"
+    after_s = retry_after(response.headers.get("Retry-After"))
+    trouble = trouble_of(status, words, asks_to_wait=after_s is not None)
+    if trouble is not None:
+        return TryError("refused", text, status=status, words=words, trouble=trouble)
     if status in _BUSY:
-        after_s = retry_after(response.headers.get("Retry-After"))
         return TryError("busy", text, status=status, after_s=after_s)
     if status in _AGAIN or status >= 500:
         kind: Kind = "down" if status in (502, 504) else "broken"
         return TryError(kind, text, status=status)
-    return TryError("refused", text, status=status)
+    return TryError("refused", text, status=status, words=words, trouble="row")
 
 
 def message_of(value: Any) -> str:
@@ -240,7 +278,15 @@ def message_of(value: Any) -> str:
         if isinstance(value, dict) and value.get(name):
             value = value[name]
     text = value if isinstance(value, str) else orjson.dumps(value).decode()
-    return mask(" ".join(text.split())[:_SHOWN])
+    return mask(" ".join(text.split()))[:_SHOWN]
+
+
+_MOST_WORDS = 4000
+
+
+def _words_of(value: Any) -> str:
+    """Everything that an error's JSON says, its code and type included."""
+    return mask(orjson.dumps(value).decode())[:_MOST_WORDS]
 
 
 def retry_after(value: str | None, now: float | None = None) -> float | None:

@@ -21,6 +21,11 @@ Prompt = str | list[int]
 class Renderer(Protocol):
     """Renders requests for the raw endpoint."""
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether ``count`` gives tokens rather than a bound."""
+        ...
+
     async def prompt(self, request: Request, more: str = "") -> Prompt:
         """The prompt with the request's prefix and ``more`` after it."""
         ...
@@ -36,6 +41,8 @@ class Renderer(Protocol):
 
 class LocalRenderer:
     """With the tokenizer that the recipe names."""
+
+    is_exact = True
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
@@ -60,6 +67,11 @@ class ServerRenderer:
         self._endpoint, self._served, self._kind = endpoint, served, kind
         self._root = endpoint.base.removesuffix("/v1")
         self._ends: dict[str, list[int]] = {}
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether tokens are counted: llama.cpp gives the prompt as text."""
+        return self._kind == "vllm"
 
     @classmethod
     async def find(cls, endpoint: Endpoint, served: str) -> ServerRenderer | None:
