@@ -115,24 +115,24 @@ class Asker:
                 raise NoRoomError(error, path, body) from None
             has_answered = self._useless.has_answered
             stop = await self.judge.stop_for(error, path, body, has_answered=has_answered)
-            if stop is None:
-                self._refused(data, error)
-            raise self._stopped(stop) from None
+            raise self._stopped(stop or self._refused(data, error)) from None
         except EndpointError as error:
             raise self._stopped(error) from None
         self._useless.good()
         return answer
 
-    def _refused(self, data: bytes, error: TryError) -> None:
-        """Raise that one request is refused, unless too many are for that."""
+    def _refused(self, data: bytes, error: TryError) -> ScalediffError:
+        """That one request is refused, or too many are for that."""
         try:
             self._useless.bad(data, f"refused, {error}")
         except EndpointError as too_many:
-            raise self._stopped(too_many) from None
-        raise RequestError(f"the server refuses it: {error}")
+            return too_many
+        return RequestError(f"the server refuses it: {error}")
 
     def _stopped(self, error: ScalediffError) -> ScalediffError:
-        """The error, after those that wait got it as well."""
+        """The error; those that wait get it as well, where it is not of one request alone."""
+        if isinstance(error, RequestError):
+            return error
         self.pool.stop(lambda: type(error)(str(error)))
         return error
 

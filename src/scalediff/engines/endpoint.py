@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from email.utils import parsedate_to_datetime
 from time import time
@@ -237,7 +238,7 @@ def of_error(value: dict[str, Any], num_tokens: int = 0) -> TryError:
     """What an error under status 200 means, as some proxies give it: by its code, if it has one."""
     error = value.get("error")
     code = error.get("code", error.get("status")) if isinstance(error, dict) else None
-    status = int(code) if str(code).isdecimal() and 400 <= int(code) < 600 else 0
+    status = int(str(code)) if re.fullmatch(r"[45]\d\d", str(code)) else 0
     text = f"the server answers with an error: {message_of(value)}"
     trouble = trouble_of(status or 429, _words_of(value))
     if trouble is not None:
