@@ -124,7 +124,7 @@ ODD: dict[str, Any] = {
 
 RAW: dict[str, bytes] = {
     "surrogate": b'{"choices": [{"message": {"content": "It is \\ud800 $\\\\boxed{4}$."}, '
-                 b'"finish_reason": "stop"}], "usage": {"prompt_tokens": 9, "completion_tokens": 5}}',
+                 b'"finish_reason": "stop"}], "usage": {"completion_tokens": 5}}',
     "infinity": b'{"choices": [{"message": {"content": "It is $\\\\boxed{4}$."}, "finish_reason": '
                 b'"stop", "logprobs": {"content": [{"token": "It", "logprob": -Infinity}, '
                 b'{"token": "is", "logprob": NaN}]}}], "usage": {"completion_tokens": 5}}',

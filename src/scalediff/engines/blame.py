@@ -7,6 +7,7 @@ the same settings. Where that is refused too, no row is to blame.
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from scalediff.core.errors import (
     EngineError,
@@ -16,7 +17,7 @@ from scalediff.core.errors import (
     Stopped,
 )
 from scalediff.engines.config import HttpConfig
-from scalediff.engines.endpoint import Endpoint, TryError
+from scalediff.engines.endpoint import TryError
 from scalediff.engines.payloads import BEYOND_OPENAI, Body
 from scalediff.engines.refusals import room_in
 
@@ -49,7 +50,7 @@ class Judge:
     def __init__(self, model: str, config: HttpConfig) -> None:
         self._model = model
         self._config = config
-        self._asked: dict[tuple[Endpoint, str], tuple[float, asyncio.Task[TryError | None]]] = {}
+        self._asked: dict[Any, tuple[float, asyncio.Task[TryError | None]]] = {}
 
     async def refuses_all(self, error: TryError, path: str, body: Body) -> TryError | None:
         """Why a server does not take a harmless request either; None where it takes it."""
@@ -57,11 +58,12 @@ class Judge:
         if member is None:
             return None
         now = asyncio.get_running_loop().time()
-        since, task = self._asked.get((member, path), (float("-inf"), None))
-        if task is None or now - since > _REMEMBERED_S:
+        self._asked = {k: v for k, v in self._asked.items() if now - v[0] < _REMEMBERED_S}
+        place = (member, path, body.get(self._config.cap_field), body.get("max_tokens"))
+        if place not in self._asked:
             small = harmless(body, self._config.omit)
-            task = asyncio.create_task(member.refusal(path, small))
-            self._asked[member, path] = (now, task)
+            self._asked[place] = (now, asyncio.create_task(member.refusal(path, small)))
+        _, task = self._asked[place]
         return await asyncio.shield(task)
 
     async def stop_for(
