@@ -20,9 +20,11 @@ from scalediff.core.errors import InputError, PrerequisiteError
 from scalediff.core.keys import digest
 from scalediff.core.records import Row
 from scalediff.io.files import Found, Identity, Reader, Rejected
-from scalediff.io.layouts import CLOSE, OPEN, attempts_in
+from scalediff.io.layouts import attempts_in
+from scalediff.text.marks import ending
 from scalediff.text.normalise import normalise
 from scalediff.text.phrases import Phrase, shared_phrases
+from scalediff.text.thoughts import split
 
 _SAMPLE = 2_000
 _SHOWN = 3
@@ -60,6 +62,7 @@ class Look:
         columns: Column → rows that have it and not null.
         roles: Role in ``conversations`` or ``messages`` → turns.
         attempts: Role → attempts that the rows bring.
+        endings: Why these attempts ended → attempts.
         gold: Rows with an answer.
         solutions: Rows with a solution.
         closed: Rows with a thought that is closed and has something after it.
@@ -83,6 +86,7 @@ class Look:
     columns: Counter[str] = field(default_factory=Counter)
     roles: Counter[str] = field(default_factory=Counter)
     attempts: Counter[str] = field(default_factory=Counter)
+    endings: Counter[str] = field(default_factory=Counter)
     gold: int = 0
     solutions: int = 0
     closed: int = 0
@@ -219,10 +223,13 @@ class _Counter:
         self.look.solutions += bool(text.strip())
         self.look.closed += any(a.get("content") for a in thoughts)
         self.look.open += any(not a.get("content") for a in thoughts) or (
-            not attempts and OPEN in text and CLOSE not in text
+            not attempts and split(text)[0] is not None
         )
         for attempt in attempts:
             _tick(self.look.attempts, attempt["role"])
+            reason = attempt.get("finish_reason")
+            meaning = ending(reason)
+            _tick(self.look.endings, f"{meaning} ({reason})" if meaning == "unknown" else meaning)
 
     def finish(self, count_tokens: Callable[[str], int] | None) -> Look:
         """What was found, with what needs all of it."""
@@ -302,6 +309,14 @@ def _holds(found: Look) -> Iterator[str]:
     )
     if found.attempts:
         yield _line("attempts", _counted(found.attempts))
+        if found.endings.keys() - {"stop"}:
+            yield _line("endings", _counted(found.endings))
+        if unknown := sum(n for name, n in found.endings.items() if name.startswith("unknown")):
+            yield _line(
+                "",
+                f"{unknown:,} attempts end for a reason that is not known and count as cut; say "
+                "what it means under thoughts.finish_reasons of a recipe",
+            )
     yield _line(
         "thinking",
         f"{found.closed:,} rows with a closed thought ({found.closed / rows:.1%}), "

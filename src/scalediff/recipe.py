@@ -24,6 +24,7 @@ from scalediff.io.plain_yaml import MAX_BYTES, BadYamlError, load_yaml
 from scalediff.limits import DEFAULT_GUARDS, Guard, Limits, limits_of, read_guard
 from scalediff.presets import LINE, PLANS, Step, Steps, keep_out_evaluated, straight_line
 from scalediff.stages import STAGES, stage_class
+from scalediff.text.marks import Thoughts
 
 _LONGEST_NAME = 100
 """Bytes of a name that becomes part of a folder's."""
@@ -77,6 +78,9 @@ class RecipeFile(BaseModel):
     models: dict[str, str] = {}
     """Role → model: ``identifier``, ``generator``, ``teacher``, ``student``; a list of URLs is one
     model that several servers serve."""
+    thoughts: Thoughts = Thoughts()
+    """Tags of thoughts (``tags``) and finish reasons (``finish_reasons``) that models, servers and
+    files use besides the known ones (``docs/formats.md``): for every step that reads responses."""
     engine: dict[str, Any] = {}
     """Engine settings (slots, threads, precision); they never change what is asked."""
     side_by_side: int = Field(default=1, ge=1)
@@ -455,6 +459,9 @@ def _node(name: str, step: Step, file: RecipeFile, flat: Steps, aliases: dict[st
         raise RecipeError(f"step {name} calls a model and has none; give it `model:`")
     if not inputs and not cls.births:
         raise RecipeError(f"step {name} (stage {step.stage}) reads no step; give it `inputs:`")
+    if "thoughts" in cls.Config.model_fields and file.thoughts != Thoughts():
+        settings = {"thoughts": file.thoughts.model_dump(), **step.settings}
+        step = replace(step, settings=settings, origins={"thoughts": "thoughts", **step.origins})
     config = _validate(cls.Config, step, name)
     return Node(name, cls(config), inputs, model, step.origins)
 

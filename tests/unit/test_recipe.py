@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from scalediff.core.errors import RecipeError
+from scalediff.core.stage import Kind
 from scalediff.recipe import build, find_recipe, load
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
@@ -174,3 +175,46 @@ def test_a_recipe_that_is_its_own_base_is_refused(tmp_path):
     (tmp_path / "b.yaml").write_text("base: a.yaml\n")
     with pytest.raises(RecipeError, match="its own base"):
         load(tmp_path / "a.yaml")
+
+
+THOUGHTS = {"tags": [["<x>", "</x>"]], "finish_reasons": {"tired": "length"}}
+
+
+def test_thoughts_are_in_every_step_that_reads_responses_and_in_its_key():
+    said = ['thoughts.tags=[["<x>", "</x>"]]', "thoughts.finish_reasons={tired: length}"]
+    plain, recipe = load(find_recipe("nano")), load(find_recipe("nano"), said)
+    changed = {
+        name
+        for name, node in recipe.nodes.items()
+        if node.stage.config.of_kind(Kind.MEANING)
+        != plain.nodes[name].stage.config.of_kind(Kind.MEANING)
+    }
+    stages = {recipe.nodes[name].stage.name for name in changed}
+    assert stages == {"sources", "generate", "solve"}
+    assert {"sources", "distill", "filter.student", "filter.more"} <= changed
+    node = recipe.nodes["distill"]
+    assert node.stage.config.thoughts.model_dump() == THOUGHTS
+    assert node.origins["thoughts"] == "thoughts"
+    assert recipe.resolved()["thoughts"] == THOUGHTS
+
+
+def test_a_step_may_have_thoughts_of_its_own():
+    settings = {"paths": ["a.jsonl"], "thoughts": {"tags": [["<y>", "</y>"]]}}
+    steps = {"rows": {"stage": "sources", "settings": settings}}
+    recipe = build({"steps": steps, "thoughts": THOUGHTS}, "x.yaml")
+    assert recipe.nodes["rows"].stage.config.thoughts.tags == [["<y>", "</y>"]]
+
+
+@pytest.mark.parametrize(
+    ("thoughts", "message"),
+    [
+        ({"tags": [["<x>"]]}, "write the beginning and the end of a thought"),
+        ({"tags": [["<x>", "<X>"]]}, "cannot both begin and end"),
+        ({"tags": ["<x>"]}, "thoughts.tags.0"),
+        ({"finish_reasons": {"tired": "perhaps"}}, "'stop', 'length'"),
+        ({"tag": []}, "unknown setting 'thoughts.tag'"),
+    ],
+)
+def test_thoughts_that_cannot_be_read_are_said(thoughts, message):
+    with pytest.raises(RecipeError, match=message):
+        build({"line": {}, "thoughts": thoughts}, "x.yaml")

@@ -58,6 +58,9 @@ class Request:
         stop_when: Called with the text so far every few tokens; True ends the response with
             finish reason ``stopped``.
         logprobs: Ask for the log-probability of each sampled token; changes no token.
+        tags: Tags of thoughts that the response may have besides those of ``text/marks.py``; they
+            change how it is read and not what is asked, and so do ``reasons``.
+        reasons: Finish reasons that a server may give besides those, and what they mean.
     """
 
     messages: tuple[Message, ...] | None = None
@@ -68,6 +71,8 @@ class Request:
     seed: int = 0
     stop_when: Callable[[str], bool] | None = field(default=None, compare=False)
     logprobs: bool = False
+    tags: tuple[tuple[str, ...], ...] = field(default=(), compare=False)
+    reasons: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     def identity(self) -> dict[str, Any]:
         """The request as sent, without seed and cap: what the attempt store hashes."""

@@ -5,7 +5,7 @@ What a template does is read off the rendered prompt and the response, never off
 * Qwen3 opens nothing when thinking (the response holds ``<think>…</think>``) and appends an empty
   block to the prompt when not.
 * DeepSeek-R1-Distill, AdaptThink and Qwen3.5 end the prompt in an open ``<think>``, so the response
-  has only ``</think>``.
+  has only ``</think>``. Which tags there are is said in ``text/marks.py``.
 * Some templates ignore ``enable_thinking``, and some models never think.
 """
 
@@ -15,9 +15,10 @@ from typing import Any
 
 from scalediff.core.engine import FinishReason, Request
 from scalediff.core.errors import RecipeError, RecordError
+from scalediff.text import thoughts
 
 OPEN, CLOSE = "<think>", "</think>"
-"""The tags of a thought in every template this project knows."""
+"""The tags in which a thought that came apart is written again, to go on from."""
 
 
 def render(tokenizer: Any, request: Request) -> str:
@@ -62,51 +63,32 @@ def encode(tokenizer: Any, request: Request) -> tuple[str, list[int]]:
     return prompt, list(ids)
 
 
-def opens_think(prompt: str) -> bool:
+def opens_think(prompt: str, tags: thoughts.Extra = ()) -> bool:
     r"""Whether a rendered prompt ends inside an open thought.
 
     Example:
         >>> opens_think("<|Assistant|><think>\n"), opens_think("<think>\n\n</think>\n\n")
         (True, False)
     """
-    _, tag, after = prompt.rpartition(OPEN)
-    return bool(tag) and not after.strip()
+    return bool(thoughts.opening(prompt, tags))
 
 
-def split(prompt: str, response: str, finish_reason: FinishReason) -> tuple[str | None, str]:
-    r"""Reasoning and content of a response (its given prefix included).
-
-    A thought that was never closed is all reasoning: it holds no answer.
+def split(
+    prompt: str, response: str, finish_reason: FinishReason, tags: thoughts.Extra = ()
+) -> tuple[str | None, str]:
+    r"""Reasoning and content of a response (its given prefix included); see ``text/thoughts.py``.
 
     Args:
         prompt: The rendered prompt, which may have opened the thought.
         response: The text after it.
         finish_reason: Why it ended.
-
-    Returns:
-        The thought without its tags (None where there was none, empty where it was skipped), and
-        the rest.
+        tags: More tags than those of the table.
 
     Example:
         >>> split("…<think>\n", "2+2=4\n</think>\n\nIt is 4.", "stop")
         ('2+2=4', 'It is 4.')
-        >>> split("…<think>\n", "</think>\n\nIt is 4.", "stop")
-        ('', 'It is 4.')
-        >>> split("…", "<think>\nhm", "length")
+        >>> split("…", "[THINK]hm", "length")
         ('hm', '')
-        >>> split("…", "It is 4.", "stop")
-        (None, 'It is 4.')
     """
-    text = response
-    opened = opens_think(prompt) and not response.lstrip().startswith(OPEN)
-    if opened or (OPEN not in response.partition(CLOSE)[0] and CLOSE in response):
-        text = OPEN + response
-    before, tag, after = text.partition(OPEN)
-    if not tag:
-        return None, text.strip()
-    reasoning, closed, content = after.partition(CLOSE)
-    if not closed and before.strip() and finish_reason == "stop":
-        return None, text.strip()  # it speaks of the tag and thinks no thought
-    if not closed or (finish_reason != "stop" and content.rfind(OPEN) > content.rfind(CLOSE)):
-        return (before + after).replace(OPEN, "").replace(CLOSE, "").strip(), ""
-    return reasoning.strip(), (before + content).strip()
+    opened = opens_think(prompt, tags)
+    return thoughts.split(response, finish_reason, tags, opened=opened)

@@ -145,9 +145,9 @@ class OpenAIEngine:
         async def read(response: aiohttp.ClientResponse) -> tuple[Reply, Any]:
             nonlocal doubted
             reply = await self._read(response, request)
-            if reply.reason == "stopped":
+            if reply.reason == "stopped" and stream:
                 return reply, "stopped"
-            reason = finish_reason(reply, cap)
+            reason = finish_reason(reply, cap, dict(request.reasons), self.info.model)
             if reason == "stop" and reply.content is None and not doubted:
                 # a model may end within its thought, but it may as well be lost: ask once more
                 doubted = True

@@ -28,6 +28,7 @@ from scalediff.engines.attempt_keys import (
     text_in_parts,
     text_of,
 )
+from scalediff.text.thoughts import split
 
 T = TypeVar("T")
 
@@ -116,7 +117,7 @@ class RecordingEngine:
         may_stop = request.stop_when is not None
 
         async def get() -> RecordedCompletion:
-            found = self._find(key, cap, may_stop)
+            found = self._find(key, cap, request)
             if found is not None:
                 self.num_served += 1
                 return found
@@ -162,15 +163,30 @@ class RecordingEngine:
         self.num_prompt_tokens += num_prompt_tokens
         self.num_tokens += num_tokens
 
-    def _find(self, key: str, cap: int, may_stop: bool) -> RecordedCompletion | None:
-        places = [key, stopped(key)] if may_stop else [key]
+    def _find(self, key: str, cap: int, request: Request) -> RecordedCompletion | None:
+        places = [key] if request.stop_when is None else [key, stopped(key)]
         for place in places:
             record = self._store.get(place)
             if record is not None and record["num_tokens"] <= cap:
-                return _completion(record, place)
+                return _completion(self._read_again(record, place, request), place)
         place = capped(key, cap)
         record = self._store.get(place)
-        return None if record is None else _completion(record, place)
+        if record is None:
+            return None
+        return _completion(self._read_again(record, place, request), place)
+
+    def _read_again(self, record: dict[str, Any], place: str, request: Request) -> dict[str, Any]:
+        """A record in which a thought is found by tags that were not known when it was kept."""
+        if record["reasoning"] is not None or request.raw is not None:
+            return record
+        reasoning, content = split(record["content"], record["finish_reason"], request.tags)
+        if reasoning is not None:
+            text = text_of(record)
+            record = {**record, "reasoning": reasoning, "content": content}
+            if text is not None:
+                record["text"] = text_in_parts(text, record)
+            self._store.put(place, record)
+        return record
 
     def _longest_cut(self, key: str, request: Request) -> dict[str, Any] | None:
         """The longest attempt under this key that its cap cut, where a response can go on."""

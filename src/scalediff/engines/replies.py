@@ -1,23 +1,23 @@
 """What comes back from an OpenAI-compatible server, read for what it is.
 
-Servers put the thought in several places: ``reasoning_content`` (vLLM, SGLang, llama.cpp),
-``reasoning`` (newer vLLM, OpenRouter), or inline between tags of which the template may have
-written the first. Wherever it stands, it becomes the attempt's reasoning; a response that was cut
-off within it has no content.
+Servers put the thought in fields, in parts of the content (``text/messages.py``), or inline between
+tags of which the template may have written the first (``text/thoughts.py``). Wherever it stands, it
+becomes the attempt's reasoning; a response that was cut off within it has no content.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from scalediff.core.engine import Completion, FinishReason, Request
-from scalediff.core.errors import RecordError
+from scalediff.core.errors import RecipeError, RecordError
 from scalediff.engines import chat
 from scalediff.engines.endpoint import TryError
-
-_STOPPED = frozenset({"stop", "eos", "eos_token", "stop_sequence", "end_turn", "tool_calls"})
-_CUT = frozenset({"length", "max_tokens", "model_length"})
+from scalediff.text import thoughts
+from scalediff.text.marks import ending
+from scalediff.text.messages import apart, parts_of
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Reply:
 
     content: str | None = None
     reasoning: str | None = None
-    reason: str | None = None
+    reason: Any = None
     num_tokens: int | None = None
     num_prompt_tokens: int | None = None
     logprobs: list[float] = field(default_factory=list)
@@ -74,15 +74,10 @@ def read_reply(value: dict[str, Any]) -> Reply:
 
 def add_message(reply: Reply, message: dict[str, Any]) -> None:
     """Add a message (or a delta of one) to a reply."""
-    content = message.get("content")
-    if isinstance(content, list):  # parts: {"type": "text", "text": …}
-        content = "".join(str(p.get("text") or "") for p in content if isinstance(p, dict))
-    if isinstance(content, str):
+    reasoning, content = parts_of(message)
+    if content is not None:
         reply.content = (reply.content or "") + content
-    reasoning = message.get("reasoning_content")
-    if reasoning is None:
-        reasoning = message.get("reasoning")
-    if isinstance(reasoning, str):
+    if reasoning is not None:
         reply.reasoning = (reply.reasoning or "") + reasoning
 
 
@@ -96,27 +91,46 @@ def read_logprobs(value: Any) -> list[float]:
     return [float(x) for x in given if x is not None] if isinstance(given, list) else []
 
 
-def finish_reason(reply: Reply, cap: int) -> FinishReason:
+def finish_reason(
+    reply: Reply, cap: int, more: Mapping[str, str] | None = None, model: str = "the server"
+) -> FinishReason:
     """Why a response ended, in our words.
+
+    Args:
+        reply: What came.
+        cap: Its token cap.
+        more: Names besides those of ``text/marks.py``, and what they mean.
+        model: Who answered, for messages.
 
     Raises:
         TryError: It did not end: a stream that broke off, or a server that gave up.
         RecordError: A filter of the server withheld it.
+        RecipeError: Nobody knows what the reason means: to take it for an end would make answers
+            of what may have been cut.
     """
     reason = reply.reason
-    if reason == "content_filter":
-        raise RecordError("attempt_failed", "the server's content filter withheld the response")
-    if reason in _CUT:
-        return "length"
-    if reason in _STOPPED:
-        return "stop"
-    if reason is None and reply.num_tokens is not None and reply.num_tokens >= cap:
-        return "length"
-    if reason is None or reason in ("abort", "error", "cancelled", "load", "insufficient_system"):
-        told = "no finish reason" if reason is None else f"finish reason {reason!r}"
-        raise TryError("broken", f"the answer is not whole ({told})",
-                       num_tokens=reply.num_tokens or 0)  # fmt: skip
-    return "stop"
+    if reason in (None, ""):
+        if reply.num_tokens is not None and reply.num_tokens >= cap:
+            return "length"
+        raise _not_whole(reply, "no finish reason")
+    meaning, said = ending(reason, more), repr(reason)[:80]
+    if meaning == "refused":
+        raise RecordError(
+            "attempt_failed", f"the server's content filter withheld the response ({said})"
+        )
+    if meaning == "broken":
+        raise _not_whole(reply, f"finish reason {said}")
+    if meaning == "unknown":
+        raise RecipeError(
+            f"{model} ends a response with the finish reason {said}, which is not known; say "
+            "what it means (stop, length, refused or broken) under thoughts.finish_reasons of the "
+            "recipe"
+        )
+    return "stop" if meaning == "stop" else "length"
+
+
+def _not_whole(reply: Reply, why: str) -> TryError:
+    return TryError("broken", f"the answer is not whole ({why})", num_tokens=reply.num_tokens or 0)
 
 
 def completion_of(
@@ -156,10 +170,10 @@ def _parts(
     if thought is not None and thought.strip():
         if reason != "stop" and content.strip() in thought:
             content = ""  # some servers repeat an unfinished thought as content
-        return thought.strip(), content.strip()
-    prompt = chat.OPEN if opens_think and request.thinking is not False else ""
+        return apart(thought, content, reason, request.tags)
     text = request.prefix + content
-    reasoning, answer = chat.split(prompt, text, reason)
+    opened = bool(opens_think) and request.thinking is not False
+    reasoning, answer = thoughts.split(text, reason, request.tags, opened=opened)
     asked = request.thinking or opens_think
     if reason == "length" and reasoning is None and asked and opens_think is not False:
         return text.strip(), ""  # a parser that saw no end of the thought gave it as content

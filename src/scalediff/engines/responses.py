@@ -9,6 +9,7 @@ from typing import Any
 
 from scalediff.core.engine import Completion, FinishReason, Request, Sampling
 from scalediff.engines import chat
+from scalediff.text.thoughts import tokens
 
 _LOOK_EVERY = 16
 """Tokens between two looks at ``stop_when``."""
@@ -28,9 +29,7 @@ class Endings:
         special = {i for i, t in tokenizer.added_tokens_decoder.items() if t.special}
         special.update(tokenizer.all_special_ids)
         # some tokenizers count the tags of a thought as special: they have to be seen
-        self._hidden = special - {
-            ids[0] for tag in (chat.OPEN, chat.CLOSE) if len(ids := self.encode(tag)) == 1
-        }
+        self._hidden = special - {ids[0] for tag in tokens() if len(ids := self.encode(tag)) == 1}
         self._single: dict[str, int | None] = {}
         self._samplings: dict[Sampling, Sampling] = {}
 
@@ -144,10 +143,11 @@ class Response:
         if self._stop_texts:
             text = self._before_stop(text, tokens)
         text = self.request.prefix + text
-        if self.request.raw is not None and not chat.opens_think(self.prompt):
+        tags = self.request.tags
+        if self.request.raw is not None and not chat.opens_think(self.prompt, tags):
             reasoning, content = None, text
         else:
-            reasoning, content = chat.split(self.prompt, text, reason)
+            reasoning, content = chat.split(self.prompt, text, reason, tags)
         return Completion(
             reasoning,
             content,

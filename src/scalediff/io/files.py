@@ -8,7 +8,7 @@ and the rest goes on; a file that cannot be used at all is an ``InputError`` of 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from scalediff.io.layouts import attempts_in, free_name, is_ours, set_apart, to_
 from scalediff.io.places import expand as expand
 from scalediff.io.raw import raw_rows
 from scalediff.io.values import Unreadable, shown
+from scalediff.text.marks import Thoughts
 
 MAX_PROBLEM_CHARS = 20_000
 """Longest problem, in characters. Ours: some ten times the longest competition problem."""
@@ -118,6 +119,7 @@ class Reader:
         need_problem: False for rows that are only graded.
         attempts: True to take attempts made elsewhere into ``attempts``.
         response_column: Column of those attempts, where it is none of the known ones.
+        thoughts: Tags and finish reasons besides the known ones.
     """
 
     problem_column: str | None = None
@@ -125,6 +127,7 @@ class Reader:
     need_problem: bool = True
     attempts: bool = False
     response_column: str | None = None
+    thoughts: Thoughts = field(default_factory=Thoughts)
 
     def scan(
         self, paths: Sequence[str], identity: Identity | None = None
@@ -158,7 +161,7 @@ class Reader:
         try:
             layout, row = self._understood(value)
             row = identity.settle(row)
-            if self.attempts and (made := attempts_in(row, self.response_column)):
+            if self.attempts and (made := attempts_in(row, self.response_column, self.thoughts)):
                 row["attempts"] = made
             orjson.dumps(row, default=str, option=_LOOSE)
         except RecordError as error:

@@ -18,6 +18,10 @@ from typing import Any
 from scalediff.core.errors import RecordError
 from scalediff.core.keys import problem_id
 from scalediff.core.records import Row
+from scalediff.io.endings import at_place, reason_of
+from scalediff.text.marks import Thoughts
+from scalediff.text.messages import FIELDS, apart, as_text, with_thought
+from scalediff.text.thoughts import split
 
 LAYOUTS = ("problem", "question", "conversations", "messages", "prompt")
 """Columns that a problem is looked for in, in this order."""
@@ -30,19 +34,11 @@ RESERVED = {
 """Columns that steps write into a row. One of these in a row that is not ours means something
 else and moves to ``source_NAME``, so that no step reads it as ours or writes over it."""
 
-OPEN, CLOSE = "<think>", "</think>"
 _TURNS = ("conversations", "messages")
 _USER = ("human", "user")
 _ASSISTANT = ("gpt", "assistant", "model", "bot", "chatgpt")
+_NO_MORE = Thoughts()
 _RESPONSES = ("response", "generation", "generations")
-_REASONS = {
-    "length": "length",
-    "max_tokens": "length",
-    "max_length": "length",
-    "stopped": "stopped",
-}
-"""What servers call the reasons for ending; every other one is ``stop``."""
-
 _ATTEMPT_TEXTS = ("reasoning", "content", "answer", "finish_reason", "model", "attempt_id",
                   "rejected", "rejected_evidence", "verdict", "verdict_rule")  # fmt: skip
 _ATTEMPT_NUMBERS = ("num_tokens", "sample_seed")
@@ -121,15 +117,14 @@ def _from_turns(turns: Any, column: str) -> tuple[str, str | None]:
         where = f"turn {number} of {column}"
         if not isinstance(turn, dict):
             raise RecordError("no_problem", f"{where} is no object")
-        role = turn.get("from", turn.get("role"))
-        text = turn.get("value", turn.get("content"))
-        if role in _USER and user is None:
-            user = _text(text, where)
-        elif role in _ASSISTANT and user is not None and assistant is None:
-            assistant = text
+        if _role(turn) in _USER and user is None:
+            value = turn.get("value", turn.get("content"))
+            user = _text(as_text({"content": value}) if _is_parts(value) else value, where)
+        elif _role(turn) in _ASSISTANT and user is not None and assistant is None:
+            assistant = _turn_text(turn)
     if user is None:
         raise RecordError("no_problem", f"{column} has no user turn")
-    return user, assistant if isinstance(assistant, str) and assistant.strip() else None
+    return user, assistant if assistant and assistant.strip() else None
 
 
 def _text(value: Any, where: str) -> str:
@@ -177,56 +172,115 @@ def _are_attempts(value: Any) -> bool:
     )
 
 
-def split_thought(text: str) -> tuple[str | None, str]:
-    r"""Reasoning and content of a response; a thought that never closes is all reasoning.
-
-    Example:
-        >>> split_thought("<think>2+2=4</think>\n\nIt is 4.")
-        ('2+2=4', 'It is 4.')
-        >>> split_thought("2+2=4</think>It is 4."), split_thought("<think>hm")
-        (('2+2=4', 'It is 4.'), ('hm', ''))
-        >>> split_thought("It is 4.")
-        (None, 'It is 4.')
-    """
-    thought, closed, content = text.partition(CLOSE)
-    before, opened, inside = thought.partition(OPEN)
-    if not opened and not closed:
-        return None, text.strip()
-    if not opened:
-        return thought.strip(), content.strip()
-    return inside.strip(), (before + content).strip() if closed else ""
-
-
-def attempts_in(row: Row, response_column: str | None = None) -> list[dict[str, Any]]:
+def attempts_in(
+    row: Row, response_column: str | None = None, more: Thoughts = _NO_MORE
+) -> list[dict[str, Any]]:
     """Attempts made elsewhere, as teacher attempts; an empty list where the row has none.
 
     ``response_column`` names the column of the response where it is none of the known ones.
     Otherwise ours (nested ``attempts`` of an export) stay as they are, a ``solution`` counts where
-    it holds a thought, a ``prediction`` where there is nothing else. The ``answer`` of an attempt
-    is left to whoever knows the domain. ``finish_reason`` or ``finish_reasons`` (one, or one for
-    each generation) is read; without it an attempt is taken to have ended by itself.
+    it holds a thought and more, a ``prediction`` where there is nothing else. A response is text or
+    a message, whose thought may stand in a field or a part of its own. The ``answer`` of an attempt
+    is left to whoever knows the domain. Why one ended is read where the row says it
+    (``io/endings.py``); without it an attempt is taken to have ended by itself.
+
+    Args:
+        row: As it came.
+        response_column: See above.
+        more: Tags and finish reasons besides the known ones.
     """
     own = row.get("attempts") if response_column is None else None
     if own and _are_attempts(own):
-        return list(own)
-    texts: list[tuple[int, str]] = []
+        return [_ours(one, more) for one in own]
+    found: list[tuple[str, str]] = []
     for name in (response_column,) if response_column else _RESPONSES:
-        value = row.get(name)
-        several = value if isinstance(value, list) else [value]
-        texts += [(place, text) for place, text in enumerate(several) if isinstance(text, str)]
+        found += _responses(row, name, more)
     solution = row.get("solution") if response_column is None else None
-    if not texts and isinstance(solution, str) and CLOSE in solution:
-        texts = [(0, solution)]
-    reasons = row.get("finish_reasons") or row.get("finish_reason")
+    if not found and isinstance(solution, str):
+        thought, content = split(solution, None, more.tags)
+        if thought is not None and content:
+            found = [(solution, reason_of(row, 0, more.finish_reasons))]
     attempts = [
-        _attempt(index, *split_thought(text), _reason(reasons, place))
-        for index, (place, text) in enumerate(texts)
+        _attempt(index, *split(text, reason, more.tags), reason)
+        for index, (text, reason) in enumerate(found)
     ]
     prediction = row.get("prediction") if response_column is None else None
     if not attempts and prediction is not None and not isinstance(prediction, list | dict | bool):
         # an answer that was read off already: nothing is left to extract
         attempts = [_attempt(0, None, "", "stop") | {"answer": str(prediction)}]
     return attempts
+
+
+def _ours(attempt: dict[str, Any], more: Thoughts) -> dict[str, Any]:
+    """An attempt of an export, read again where it holds what was not known when it was made."""
+    if attempt.get("finish_reason"):
+        attempt = {**attempt, "finish_reason": reason_of(attempt, 0, more.finish_reasons)}
+    if attempt.get("reasoning") is None and attempt.get("content"):
+        reasoning, content = split(attempt["content"], attempt.get("finish_reason"), more.tags)
+        if reasoning is not None:
+            kept = {k: v for k, v in attempt.items() if not k.startswith(("answer", "verdict"))}
+            attempt = {**kept, "reasoning": reasoning, "content": content}
+    return attempt
+
+
+def _responses(row: Row, column: str, more: Thoughts) -> list[tuple[str, str]]:
+    """The responses in a column, and why each of them ended."""
+    value = row.get(column)
+    one = not isinstance(value, list) or _is_conversation(value) or _is_parts(value)
+    found = []
+    several: list[Any] = [value] if one else list(value or ())
+    for place, response in enumerate(several):
+        text = _response(response)
+        if text is None:
+            continue
+        names = [n for n in FIELDS if n != column and isinstance(row.get(n), list) != one]
+        thoughts = [at_place(row.get(name), place) for name in names]
+        beside = next((t for t in thoughts if isinstance(t, str) and t.strip()), None)
+        if beside is not None:
+            text = with_thought(*apart(beside, text))
+        reason = reason_of(response if isinstance(response, dict) else {}, 0, more.finish_reasons)
+        if reason == "stop":
+            reason = reason_of(row, place, more.finish_reasons)
+        found.append((text, reason))
+    return found
+
+
+def _response(value: Any) -> str | None:
+    """The text of one response: text, a message or what holds it, its parts, or turns."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        inner = value.get("message", value.get("text"))
+        return _turn_text(value) if inner is None else _response(inner)
+    if not isinstance(value, list) or not value:
+        return None
+    if _is_parts(value):
+        return as_text({"content": value})
+    turns = [turn for turn in value if isinstance(turn, dict) and _role(turn) in _ASSISTANT]
+    return _turn_text(turns[0]) if turns else None
+
+
+def _is_conversation(value: list[Any]) -> bool:
+    return any(isinstance(turn, dict) and _role(turn) in _USER for turn in value)
+
+
+def _is_parts(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(v, dict) and "type" in v for v in value)
+
+
+def _role(turn: dict[str, Any]) -> Any:
+    return turn.get("from", turn.get("role"))
+
+
+def _turn_text(turn: dict[str, Any]) -> str | None:
+    """What a turn says, its thought between tags wherever it stands."""
+    text = as_text({**turn, "content": turn.get("value", turn.get("content"))})
+    info = turn.get("info")
+    if isinstance(info, dict) and isinstance(info.get("think_content"), str):
+        said = text if text is not None else info.get("answer_content")
+        if isinstance(said, str) and info["think_content"].strip():
+            return with_thought(*apart(info["think_content"], said))
+    return text
 
 
 def _attempt(index: int, reasoning: str | None, content: str, reason: str) -> dict[str, Any]:
@@ -239,9 +293,3 @@ def _attempt(index: int, reasoning: str | None, content: str, reason: str) -> di
         "num_tokens": None,
         "model": "elsewhere",
     }
-
-
-def _reason(reasons: Any, place: int) -> str:
-    if isinstance(reasons, list):
-        reasons = reasons[place] if place < len(reasons) else None
-    return _REASONS.get(reasons, "stop") if isinstance(reasons, str) else "stop"

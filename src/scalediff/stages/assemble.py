@@ -4,8 +4,9 @@ In: any number of tables; rows with a ``slot`` are generated, others original. O
 ``split``, ``problem``, ``solution``, ``answer`` first. A generated row's solution is the teacher's
 attempt that agrees with the label; an original's is a teacher's attempt that was graded right
 where there is one, else its own text, flagged. An attempt as a solution always holds
-``<think>`` … ``</think>`` and the answer, also where the template had opened the tag. A source's
-own columns move to ``source_*`` where ours take their names.
+``<think>`` … ``</think>`` and the answer, also where the template had opened the tag or the model
+has other tags; so does a source's own with a whole thought in it. A source's own columns move to
+``source_*`` where ours take their names.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from scalediff.core.stage import Config, Context, SetStage, Table
 from scalediff.io.dataset import DatasetWriter
 from scalediff.io.exports import line_of
 from scalediff.io.run import write_json
+from scalediff.text.messages import with_thought
+from scalediff.text.thoughts import cleaned, split
 
 _WORKING = {"attempts", "finish_reason", "num_tokens", "is_greedy", "score_method",
             "p_think_low", "p_think_high", "difficult", "solution_index",
@@ -49,7 +52,7 @@ class Assemble(SetStage):
     """
 
     name = "assemble"
-    version = "2"
+    version = "3"
     births = True
     reads_texts = True
     adds = ("split", "problem", "solution", "answer", "problem_id", "solution_from", "flagged",
@@ -114,7 +117,7 @@ class Assemble(SetStage):
     def _assembled(self, row: Row) -> Row | Drop:
         generated = row.get("slot") is not None
         attempt = _chosen(row) if generated else _right(row)
-        solution = row.get("solution") if attempt is None else solution_of(attempt)
+        solution = _own(row) if attempt is None else solution_of(attempt)
         if not isinstance(solution, str) or not solution.strip():
             unseen = "no attempt was found right by its answer; let filter look first"
             nothing = "neither an attempt to take nor a solution of its own"
@@ -161,6 +164,15 @@ def _dataset_row(
     return {**ours, **last, **rest, **displaced}
 
 
+def _own(row: Row) -> Any:
+    """A row's own solution, a whole thought in it between the tags of all solutions."""
+    solution = row.get("solution")
+    if not isinstance(solution, str) or solution.lstrip().startswith("<think>"):
+        return solution
+    reasoning, content = split(solution)
+    return with_thought(reasoning, content) if reasoning is not None and content else solution
+
+
 def _chosen(row: Row) -> dict[str, Any] | None:
     """The attempt that agrees with a row's label, where it has one; else the first."""
     usable = attempts_of(row, "teacher", usable=True)
@@ -195,4 +207,4 @@ def solution_of(attempt: dict[str, Any]) -> str:
         '<think>\n\n</think>\n\nIt is 4.'
     """
     reasoning = (attempt.get("reasoning") or "").strip("\n")
-    return f"<think>\n{reasoning}\n</think>\n\n{attempt.get('content') or ''}"
+    return f"<think>\n{cleaned(reasoning)}\n</think>\n\n{attempt.get('content') or ''}"

@@ -9,6 +9,7 @@ from scalediff.core.errors import RecipeError
 from scalediff.core.records import Drop, Row, attempts_of
 from scalediff.core.stage import Config, RowStage
 from scalediff.stages.grade import gold_of
+from scalediff.text.marks import ending
 
 
 class DecideConfig(Config):
@@ -117,7 +118,7 @@ def student_outcome(row: Row) -> str | None:
         if attempt.get("answer") is not None:
             found.add(attempt.get("verdict"))
         else:
-            ended = attempt.get("finish_reason") in (None, "stop")
+            ended = ending(attempt.get("finish_reason")) == "stop"
             found.add("no_answer" if ended else "unfinished")
     order = ("right", "wrong", "undecided", "unfinished", "no_answer")
     return next((outcome for outcome in order if outcome in found), None)

@@ -18,6 +18,7 @@ from scalediff.core.keys import problem_id, sample_seed
 from scalediff.core.records import Row
 from scalediff.core.stage import EXTENT, AsyncStage, Config, Context
 from scalediff.stages.solve import engine_of
+from scalediff.text.marks import Thoughts
 
 
 class GenerateConfig(Config):
@@ -37,6 +38,8 @@ class GenerateConfig(Config):
     """Token cap of a problem. Released script: 1,024."""
     stop: tuple[str, ...] = ("<|im_end|>",)
     """Strings that end a problem. Released script: ``<|im_end|>``."""
+    thoughts: Thoughts = Thoughts()
+    """Finish reasons that the model's server uses besides the known ones."""
 
 
 class Generate(AsyncStage):
@@ -68,6 +71,7 @@ class Generate(AsyncStage):
                     stop=config.stop,
                 ),
                 seed=sample_seed(ctx.seed, "generator", row["key"], sample_index),
+                reasons=tuple(config.thoughts.finish_reasons.items()),
             )
         )
         problem = completion.content.strip()

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from scalediff.core.records import Drop, Row, Verdict, attempts_of
 from scalediff.core.stage import AsyncStage, Config, Context
+from scalediff.text.marks import ending
 
 
 class GradeConfig(Config):
@@ -29,7 +30,7 @@ class Grade(AsyncStage):
     """Awaits the domain's grader; pays nothing."""
 
     name = "grade"
-    version = "2"
+    version = "3"
     adds = ("attempts", "pass_rate")
     Config = GradeConfig
     config: GradeConfig
@@ -71,7 +72,8 @@ class Grade(AsyncStage):
         answer = attempt.get("answer")
         if answer is None:
             reason = attempt.get("finish_reason")
-            return Verdict("wrong", "no_answer", "cut off" if reason == "length" else "no answer")
+            ended = ending(reason) == "stop"
+            return Verdict("wrong", "no_answer", "no answer" if ended else "cut off")
         compare = ctx.domain.verify if self.config.against == "gold" else ctx.domain.same
         return await compare(str(row.get("problem") or ""), str(answer), reference)
 

@@ -21,6 +21,7 @@ from scalediff.core.domain import Domain
 from scalediff.core.records import Drop, Row, attempts_of
 from scalediff.core.stage import Config, RowStage
 from scalediff.text.language import check_languages, foreign, scripts
+from scalediff.text.marks import ending
 from scalediff.text.repetition import loop
 
 _FEWEST_LETTERS = 20
@@ -69,7 +70,7 @@ class Rules(RowStage):
     """Judges attempts, pure and free."""
 
     name = "rules"
-    version = "3"
+    version = "4"
     adds = ("attempts",)
     reads_texts = True
     Config = RulesConfig
@@ -108,10 +109,8 @@ class Rules(RowStage):
         config = self.config
         reasoning, content = attempt.get("reasoning"), attempt.get("content") or ""
         num_tokens = attempt.get("num_tokens")
-        if attempt.get("finish_reason") == "length":
-            return Drop("truncated", f"cut off after {num_tokens} tokens")
-        if attempt.get("finish_reason") == "stopped":
-            return Drop("looping", f"ended as a loop while sampling, after {num_tokens} tokens")
+        if unfinished := _unfinished(attempt):
+            return unfinished
         if config.require_thinking and reasoning is not None and not reasoning.strip():
             return Drop("empty_thinking", "the thought is empty")
         if attempt.get("answer") is None:
@@ -163,6 +162,23 @@ class Rules(RowStage):
             elif domain.differ(first, answer):
                 return Drop("conflicting_answers", f"{first!r} and then {answer!r}")
         return None
+
+
+def _unfinished(attempt: dict[str, Any]) -> Drop | None:
+    """Why an attempt that did not end by itself is rejected."""
+    reason, num_tokens = attempt.get("finish_reason"), attempt.get("num_tokens")
+    after = "" if num_tokens is None else f" after {num_tokens} tokens"
+    match ending(reason):
+        case "stop":
+            return None
+        case "length":
+            return Drop("truncated", f"cut off{after}")
+        case "stopped":
+            return Drop("looping", f"ended as a loop while sampling{after}")
+        case "unknown":
+            return Drop("truncated", f"its finish reason {reason!r} is not known: it may be cut")
+        case _:
+            return Drop("attempt_failed", f"its finish reason is {reason!r}")
 
 
 def _tail(content: str) -> str:

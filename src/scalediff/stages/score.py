@@ -21,6 +21,7 @@ from scalediff.core.errors import RecipeError
 from scalediff.core.records import Row
 from scalediff.core.stage import AsyncStage, Config, Context
 from scalediff.stages.solve import engine_of
+from scalediff.text import thoughts
 
 
 class ScoreConfig(Config):
@@ -48,7 +49,7 @@ class Score(AsyncStage):
                 nothing about difficulty.
         """
         engine = engine_of(ctx)
-        _require_open_thought(engine, ctx)
+        _require_open_thought(engine, ctx, self.config.continuation)
         prompt = ctx.domain.prompt(row["problem"], "identifier")
         request = Request(messages=({"role": "user", "content": prompt},))
         score = await engine.score(request, self.config.continuation)
@@ -68,7 +69,7 @@ def _p_think(logprob: float) -> float:
     return -math.expm1(min(logprob, 0.0))
 
 
-def _require_open_thought(engine: Engine, ctx: Context) -> None:
+def _require_open_thought(engine: Engine, ctx: Context, continuation: str) -> None:
     info = engine.info
     if not info.opens_think and not info.example_prompt:
         raise RecipeError(
@@ -80,4 +81,12 @@ def _require_open_thought(engine: Engine, ctx: Context) -> None:
             f"step {ctx.step}: the chat template of {info.model} does not end in an open <think>, "
             "so its first token cannot show difficulty; name an AdaptThink model whose template "
             "opens <think>, or set the identify step's signal to pass_rate"
+        )
+    begin = thoughts.opening(info.example_prompt)
+    end = thoughts.closing(begin)
+    asked = thoughts.first_tag(continuation)
+    if begin and asked and asked.casefold() != end.casefold():
+        raise RecipeError(
+            f"step {ctx.step}: the chat template of {info.model} opens its thought with {begin}, "
+            f"which {asked} does not end; set the score step's continuation to {end!r}"
         )

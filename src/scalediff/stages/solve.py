@@ -19,6 +19,7 @@ from scalediff.core.errors import RecipeError
 from scalediff.core.keys import sample_seed
 from scalediff.core.records import Row
 from scalediff.core.stage import EXTENT, AsyncStage, Config, Context
+from scalediff.text.marks import Thoughts
 from scalediff.text.watching import LoopWatch
 
 
@@ -48,12 +49,15 @@ class SolveConfig(Config):
     thinking: bool | None = True
     """Ask the chat template for thinking (true), against it (false), or leave its default (null).
     Released script: true."""
+    thoughts: Thoughts = Thoughts()
+    """Tags and finish reasons that the model and its server use besides the known ones."""
 
 
 class Solve(AsyncStage):
     """One attempt a unit; the engine decides how many are in flight."""
 
     name = "solve"
+    version = "2"
     pays = True
     adds = ("attempts",)
     Config = SolveConfig
@@ -84,6 +88,8 @@ class Solve(AsyncStage):
             sampling=self._sampling,
             seed=seed,
             stop_when=LoopWatch() if config.stop_loops else None,
+            tags=tuple(map(tuple, config.thoughts.tags)),
+            reasons=tuple(config.thoughts.finish_reasons.items()),
         )
         completion = await self._sample(engine, request)
         attempt = self._attempt(completion, ctx) | {

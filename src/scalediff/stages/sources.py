@@ -25,6 +25,7 @@ from scalediff.io.files import MAX_PROBLEM_CHARS, Identity, Reader, Rejected
 from scalediff.io.layouts import free_name
 from scalediff.io.places import is_pattern
 from scalediff.stages.grade import gold_of
+from scalediff.text.marks import Thoughts, ending
 
 EMBEDDED_ROWS = 1_000
 """Rows of an embedded set where no number is given."""
@@ -60,6 +61,8 @@ class SourcesConfig(Config):
     """Set rows without an attempt aside."""
     need_answer: bool = False
     """Set rows without an answer aside; a benchmark is graded against it."""
+    thoughts: Thoughts = Thoughts()
+    """With ``attempts``: tags and finish reasons of these files besides the known ones."""
     benchmark: str | None = None
     """Value of the column ``benchmark``; ``auto`` names it after the path where a row has none."""
 
@@ -68,7 +71,7 @@ class Sources(SetStage):
     """Reads everything once, in order."""
 
     name = "sources"
-    version = "3"
+    version = "4"
     births = True
     adds = ("problem", "problem_id", "answer", "solution", "benchmark", "attempts")
     Config = SourcesConfig
@@ -159,6 +162,7 @@ class Sources(SetStage):
             config.need_problem,
             config.attempts,
             config.response_column,
+            config.thoughts,
         )
 
     def _set_aside(self, bad: Rejected, reject: Callable[[Row], None]) -> None:
@@ -186,4 +190,4 @@ def _cut(attempt: Row) -> bool:
 
     What looks like an answer may then stand in the thought, wherever a server put it.
     """
-    return attempt.get("finish_reason") == "length" and attempt.get("reasoning") is None
+    return ending(attempt.get("finish_reason")) != "stop" and attempt.get("reasoning") is None

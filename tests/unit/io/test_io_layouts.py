@@ -2,7 +2,8 @@ import pytest
 
 from scalediff.core.errors import RecordError
 from scalediff.core.keys import problem_id
-from scalediff.io.layouts import attempts_in, is_ours, set_apart, split_thought, to_row
+from scalediff.io.layouts import attempts_in, is_ours, set_apart, to_row
+from scalediff.text.marks import Thoughts
 
 
 def test_problem_solution_answer_stay_as_they_are():
@@ -125,22 +126,6 @@ def test_only_rows_with_the_identity_of_their_own_problem_are_ours():
         assert not is_ours({**ours, **change})
 
 
-@pytest.mark.parametrize(
-    ("text", "split"),
-    [
-        ("<think>\nhm\n</think>\n\nIt is 4.", ("hm", "It is 4.")),
-        ("hm\n</think>\n\nIt is 4.", ("hm", "It is 4.")),
-        ("<think>\n\n</think>\n\nIt is 4.", ("", "It is 4.")),
-        ("<think>\nhm, so", ("hm, so", "")),
-        ("It is 4.", (None, "It is 4.")),
-        ("<think>a</think>b</think>c", ("a", "b</think>c")),
-        ("", (None, "")),
-    ],
-)
-def test_thought_and_content_come_apart(text, split):
-    assert split_thought(text) == split
-
-
 def attempts(row):
     return [
         (a["role"], a["sample_index"], a["reasoning"], a["content"], a["finish_reason"])
@@ -169,12 +154,123 @@ def test_attempts_made_elsewhere():
 def test_a_solution_counts_only_with_a_thought():
     assert attempts({"solution": "<think>a</think>4"}) == [("teacher", 0, "a", "4", "stop")]
     assert attempts({"solution": "The answer is 4."}) == []
+    assert attempts({"solution": "[THINK]a[/THINK]4"}) == [("teacher", 0, "a", "4", "stop")]
+    assert attempts({"solution": "[THINK]a"}) == []
+    assert attempts({"solution": "<think></think>4"}) == [("teacher", 0, "", "4", "stop")]
     assert attempts({"problem": "x", "response": None, "generations": [3, None]}) == []
 
 
-@pytest.mark.parametrize("reason", [3, ["x"], "eos", None, {}])
-def test_an_unknown_finish_reason_is_an_end_by_itself(reason):
-    assert attempts({"response": "4", "finish_reason": reason})[0][-1] == "stop"
+@pytest.mark.parametrize(
+    ("reason", "read"),
+    [
+        ("eos", "stop"), ("STOP", "stop"), (None, "stop"), ("", "stop"), ([], "stop"),
+        ("MAX_TOKENS", "length"), ("LENGTH", "length"), ("max_new_tokens", "length"),
+        ("model_length", "length"), (["max-tokens"], "length"), ({"type": "length"}, "length"),
+        ("stopped", "stopped"), ("SAFETY", "SAFETY"), ("abort", "abort"), ("tired", "tired"),
+        (3, "3"), (["x"], "x"), ({}, "{}"), (True, "True"),
+    ],
+)  # fmt: skip
+def test_a_finish_reason_is_read_or_kept_as_it_is(reason, read):
+    assert attempts({"response": "4", "finish_reason": reason})[0][-1] == read
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"stop_reason": "max_tokens"}, {"finishReason": "MAX_TOKENS"}, {"done_reason": "length"},
+        {"truncated": True}, {"is_truncated": [True]}, {"is_complete": False},
+        {"is_reasoning_complete": [False]}, {"finish_reason": "stop", "truncated": True},
+        {"finished": False},
+    ],
+)  # fmt: skip
+def test_a_cut_is_read_wherever_the_row_says_it(row):
+    assert attempts({"response": "4", **row})[0][-1] == "length"
+    assert attempts({"response": "4", **dict.fromkeys(row)})[0][-1] == "stop"
+
+
+def test_a_cut_is_the_generations_own():
+    row = {"generations": ["a", None, "b", "c"], "is_reasoning_complete": [True, True, False]}
+    assert [a[-1] for a in attempts(row)] == ["stop", "length", "stop"]
+    more = Thoughts(finish_reasons={"tired": "length", "eos": "broken"})
+    row = {"generations": ["a", "b"], "finish_reasons": ["Tired", "eos"]}
+    assert [a["finish_reason"] for a in attempts_in(row, None, more)] == ["length", "eos"]
+
+
+TEXT = {"type": "text", "text": "4"}
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        {"role": "assistant", "content": "4", "reasoning_content": "a"},
+        {"content": "4", "reasoning_content": "", "reasoning": "a"},
+        {"content": [{"type": "thinking", "thinking": "a"}, TEXT]},
+        {"content": "<think>a</think>4", "reasoning_content": "a"},
+        {"message": {"content": "4", "reasoning": "a"}, "finish_reason": "stop"},
+        {"text": "<think>a</think>4"},
+        [{"type": "thinking", "thinking": [{"type": "text", "text": "a"}]}, TEXT],
+        [{"role": "assistant", "content": "4", "reasoning_content": "a"}],
+        [{"role": "user", "content": "x"}, {"role": "assistant", "content": "[THINK]a[/THINK]4"}],
+        "a[/THINK]4",
+    ],
+)
+def test_a_response_is_text_or_a_message(response):
+    expected = [("teacher", 0, "a", "4", "stop")]
+    assert attempts({"response": response}) == expected
+    assert attempts({"problem": "x", "other": response}) == []
+    assert [a["content"] for a in attempts_in({"other": response}, "other")] == ["4"]
+    if not isinstance(response, list):
+        two = attempts({"generations": [response, response]})
+        assert [a[2:4] for a in two] == [("a", "4")] * 2
+
+
+def test_a_choice_has_its_own_finish_reason():
+    choice = {"message": {"content": "4"}, "finish_reason": "length"}
+    assert attempts({"generations": [choice, "4"]})[0][-1] == "length"
+
+
+def test_a_thought_in_a_column_beside_the_response():
+    expected = [("teacher", 0, "a", "4", "stop")]
+    assert attempts({"response": "4", "reasoning_content": "a"}) == expected
+    assert attempts({"response": "<think>a</think>4", "reasoning": "a"}) == expected
+    assert attempts({"response": "4", "thinking": " "}) == [("teacher", 0, None, "4", "stop")]
+    row = {"generations": ["4", "5"], "reasoning_content": ["a", "b"]}
+    assert [a[2:4] for a in attempts(row)] == [("a", "4"), ("b", "5")]
+    assert [a[2] for a in attempts({**row, "reasoning_content": "a"})] == [None, None]
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        {"content": "4", "reasoning_content": "a"},
+        {"content": [{"type": "thinking", "thinking": "a"}, TEXT]},
+        {"content": "<think>a</think>4", "info": {"think_content": "a", "answer_content": "4"}},
+        {"content": "4", "info": {"think_content": "a", "answer_content": "4"}},
+        {"content": None, "info": {"think_content": "a", "answer_content": "4"}},
+        {"content": "[THINK]a[/THINK]4", "info": {"think_content": "", "answer_content": ""}},
+    ],
+)
+def test_the_thought_of_a_turn_is_kept_with_its_solution(turn):
+    user = {"role": "user", "content": [{"type": "text", "text": "Find "}, TEXT]}
+    for column in ("messages", "conversations"):
+        _, made = to_row({column: [user, {"role": "assistant", **turn}]})
+        assert made["problem"] == "Find 4"
+        assert attempts(made) == [("teacher", 0, "a", "4", "stop")]
+        assert made["solution"].endswith("4" if "[THINK]" in made["solution"] else "\n\n4")
+
+
+def test_a_turn_without_a_thought_is_what_it_was():
+    turns = [{"from": "human", "value": "x"}, {"from": "gpt", "value": " It is 4.\n"}]
+    assert to_row({"conversations": turns})[1]["solution"] == " It is 4.\n"
+
+
+def test_attempts_of_an_export_are_read_again_by_the_table():
+    one = {"role": "teacher", "sample_index": 0, "answer": "3", "verdict": "right"}
+    cut = {**one, "content": "[THINK]so \\boxed{3}", "finish_reason": "MAX_TOKENS"}
+    assert attempts_in({"attempts": [cut]}) == [
+        {"role": "teacher", "sample_index": 0, "reasoning": "so \\boxed{3}", "content": "",
+         "finish_reason": "length"}
+    ]  # fmt: skip
 
 
 def test_a_prediction_is_an_answer_already():

@@ -241,3 +241,24 @@ def test_the_card_and_the_provenance_tell_the_counts(tmp_path):
     assert "| generated | 1 |" in card
     assert "1 originals kept a text of their own" in card
     assert "LABORATORY" not in card
+
+
+@pytest.mark.parametrize(
+    ("solution", "expected"),
+    [
+        ("[THINK]hm[/THINK]4", "<think>\nhm\n</think>\n\n4"),
+        ("hm</thinking>4", "<think>\nhm\n</think>\n\n4"),
+        ("analysisHm.assistantfinal4", "<think>\nHm.\n</think>\n\n4"),
+        ("<think> hm </think> 4", "<think> hm </think> 4"),
+        ("It is 4.", "It is 4."),
+        ("[THINK]hm", "[THINK]hm"),
+    ],
+)
+def test_a_source_s_own_thought_stands_between_the_tags_of_all(tmp_path, solution, expected):
+    made = one(tmp_path, original(solution=solution, answer="4"))
+    assert (made["solution"], made["flagged"]) == (expected, True)
+    assert made.get("source_solution", solution) == solution
+
+
+def test_a_thought_with_tags_in_it_does_not_break_its_solution():
+    assert solution_of(attempt(0, "4", "a<think>b")) == "<think>\nab\n</think>\n\n4"

@@ -49,6 +49,18 @@ def test_another_continuation():
     assert engine.continuations == ["[/THINK]"]
 
 
+def test_the_continuation_has_to_end_what_the_template_opens():
+    engine = FakeEngine(
+        score=Scored(-1.0, False), opens_think=True, example_prompt="<u>{problem}<a>[THINK]\n"
+    )
+    with pytest.raises(RecipeError, match=r"continuation to '\[/THINK\]'"):
+        score(engine)
+    assert engine.requests == []
+    score(engine, continuation="[/THINK]")
+    score(engine, continuation="\n")
+    assert engine.continuations == ["[/THINK]", "\n"]
+
+
 def test_an_interval_of_the_probability_is_kept_where_a_server_leaves_one():
     scored = Scored(math.log(0.05), False, 3, "top_k", -math.inf, math.log(0.1))
     added = score(FakeEngine(score=scored, opens_think=True))

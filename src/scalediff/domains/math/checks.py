@@ -14,8 +14,9 @@ from collections.abc import Callable
 from scalediff.core.records import Drop
 from scalediff.domains.math.posed import ill_posed
 from scalediff.text.language import foreign
+from scalediff.text.thoughts import first_tag
 
-VERSION = "5"
+VERSION = "6"
 """Raised whenever another problem may be called malformed; part of the domain's version."""
 
 _ASKS = re.compile(
@@ -38,7 +39,7 @@ _OTHER_SCRIPT = re.compile(r"[\u0370-\U0003ffff]{2}")
 """Letters beyond Latin ones: the English words above say nothing there."""
 
 _LEFTOVER = re.compile(
-    r"<\|[a-z_]+\|>|</?think>|^[ \t]*(?:assistant|user)[ \t]*:?[ \t]*$"
+    r"<\|[a-z_]+\|>|^[ \t]*(?:assistant|user)[ \t]*:?[ \t]*$"
     r"|\n[ \t]*(?:\*\*|#+[ \t]*)?(?:solution|answer)(?:\*\*)?[ \t]*:",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -102,8 +103,9 @@ def _empty(text: str) -> str:
 
 
 def _leftover(text: str) -> str:
-    found = _LEFTOVER.search(text)
-    return f"leftover text of a template: {found[0].strip()!r}" if found else ""
+    match = _LEFTOVER.search(text)
+    found = match[0].strip() if match else first_tag(text)
+    return f"leftover text of a template: {found!r}" if found else ""
 
 
 def _unbalanced(text: str) -> str:

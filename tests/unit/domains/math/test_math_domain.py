@@ -98,6 +98,9 @@ def test_domains_have_their_names_and_versions():
         ("Find $x$.\nassistant\nOk.", "leftover"),
         ("Find $x$ if $x+1=2$.\n\nSolution: $x=1$.", "leftover"),
         ("<think>What is 2?", "leftover"),
+        ("[THINK]What is 2?[/THINK]", "leftover"),
+        ("What is 2?</reasoning>", "leftover"),
+        ("◁think▷What is 2?", "leftover"),
     ],
 )
 def test_malformed_problems_and_their_evidence(problem, evidence):

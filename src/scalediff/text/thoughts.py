@@ -1,0 +1,250 @@
+r"""Thoughts and answers apart, in every form of the table in ``text/marks.py``.
+
+Files, servers, the embedded engine and the grader all read a response here:
+
+* What stands between the tags of a kind is thought, what stands outside is content.
+* A thought without its end is cut: the whole text is reasoning and there is no content, whatever
+  the finish reason is called. An end tag that is itself cut, at the very end, ends nothing.
+* An end without a beginning ends a thought that began with the text (the template opened it).
+* Inside a thought only its own kind counts; its tags nest, and one written twice in a row is one.
+* A tag in quotation marks or backticks is none, nor is one that the text speaks of ("the tag
+  <think>", "<think> tags") in the middle of a line, unless the text was cut.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from scalediff.text.channels import channels
+from scalediff.text.marks import HARMONY, TAGS, Tags, ending
+
+Extra = Sequence[Sequence[str]]
+"""Tags that a recipe adds, in the form of ``TAGS``."""
+
+_NEAR = 200
+"""Characters beside a tag that say whether it is used or spoken of."""
+_WORD = r"(?:tags?|tokens?|markers?|delimiters?)"
+_SPOKEN_BEFORE = re.compile(rf"\b{_WORD}[ :]+$", re.IGNORECASE)
+_SPOKEN_AFTER = re.compile(rf"[ ]{_WORD}\b")
+_QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "«": "»"}
+_NONE, _ANY = -1, -2
+_Event = tuple[str, int, int, int]
+"""What a tag does (``begin``, ``end``, ``answer``, ``answered``), its family, from, to."""
+
+
+def split(
+    text: str, finish_reason: object = None, extra: Extra = (), *, opened: bool = False
+) -> tuple[str | None, str]:
+    r"""Reasoning and content of a response, by the rules of this module.
+
+    Args:
+        text: What the model wrote.
+        finish_reason: Why it ended, by any name; None where that is not known.
+        extra: More tags.
+        opened: Whether the prompt ended in an open thought.
+
+    Returns:
+        The thought without its tags (None where there was none, empty where it was skipped), and
+        the content, empty where the thought was cut.
+
+    Example:
+        >>> split("<think>2+2=4</think>\n\nIt is 4."), split("2+2=4[/THINK]It is 4.")
+        (('2+2=4', 'It is 4.'), ('2+2=4', 'It is 4.'))
+        >>> split("a</think>b<think>c"), split("It is 4."), split("hm", opened=True)
+        (('abc', ''), (None, 'It is 4.'), ('hm', ''))
+    """
+    thoughts, content = channels(text) or _parts(text, _events(text, finish_reason, extra), opened)
+    if _ends_in_a_cut_tag(text, extra):
+        thoughts, content = [*thoughts, *content], []
+    kept = [piece.strip() for piece in thoughts]
+    return ("\n\n".join(filter(None, kept)) if kept else None), _joined(content)
+
+
+def answer_part(text: str, finish_reason: object = None, extra: Extra = ()) -> str:
+    r"""What of a response may hold its answer.
+
+    Its content, and nothing of one that was cut before any thought in it had ended, since what
+    looks like an answer may then stand in the thought.
+
+    Example:
+        >>> answer_part("<think>3?</think>It is 4."), answer_part("So 3. Wait", "MAX_TOKENS")
+        ('It is 4.', '')
+    """
+    reasoning, content = split(text, finish_reason, extra)
+    return "" if reasoning is None and ending(finish_reason) != "stop" else content
+
+
+def cleaned(reasoning: str, extra: Extra = ()) -> str:
+    """A thought without tags in it, so that it can be put between tags again."""
+    return _untagged(reasoning, _events(reasoning, None, extra))
+
+
+def opening(prompt: str, extra: Extra = ()) -> str:
+    r"""The tag in which a prompt ends, as it stands there; empty where no thought is open.
+
+    Example:
+        >>> opening("<|Assistant|><think>\n"), opening("<think>\n\n</think>\n\n")
+        ('<think>', '')
+    """
+    tail = prompt[-_NEAR:]
+    *_, last = (None, *_found(tail, extra))
+    begins = last is not None and str(last.lastgroup).startswith("begin_")
+    return last[0] if last and begins and not tail[last.end() :].strip() else ""
+
+
+def closing(begin: str, extra: Extra = ()) -> str:
+    """The end of the thought that a tag begins; empty where it begins none."""
+    match = next(_found(begin, extra), None)
+    what, _, family = str(match and match.lastgroup).partition("_")
+    return (*TAGS, *map(tuple, extra))[int(family)][1] if what == "begin" else ""
+
+
+def first_tag(text: str) -> str:
+    """The first tag of a text, as it stands there; empty where it has none."""
+    match = next(_found(text, ()), None)
+    return match[0] if match else ""
+
+
+def tokens(extra: Extra = ()) -> Iterator[str]:
+    """Every piece of a tag that may be one token: what must not be hidden as a special one."""
+    for tag in (*(tag for tags in (*TAGS, *extra) for tag in tags), *HARMONY):
+        yield from re.findall(r"<[^<>]+>|\[[^\[\]]+\]|◁[^◁▷]+▷", tag) or [tag]
+
+
+def _parts(text: str, events: list[_Event], opened: bool) -> tuple[list[str], list[str]]:
+    """Thoughts and content between the tags; no content where a thought has no end."""
+    thoughts: list[str] = []
+    content: list[str] = []
+    unbegun: int | None = None  # where a thought ends that began with the text
+    kind, depth, at = (_ANY if opened else _NONE), 1, 0
+    for what, family, start, end in events:
+        if kind != _NONE:
+            if what == "begin" and kind in (family, _ANY) and not text[at:start].strip():
+                kind, at = family, end  # the same tag once more, or the template's by the model
+            elif what == "begin" and kind == family:
+                depth += 1
+            elif what in ("end", "answer") and kind in (family, _ANY):
+                depth = 0 if what == "answer" else depth - 1
+                if depth == 0:
+                    thoughts.append(_untagged(text, events, at, start))
+                    kind, at = _NONE, end
+        elif what == "end" or (what == "answer" and not thoughts and text[at:start].strip()):
+            thoughts, content, unbegun, at = [], [], start, end
+        else:
+            content.append(text[at:start])
+            at, depth = end, 1
+            kind = family if what == "begin" else _NONE
+    if kind != _NONE:
+        return [_untagged(text, events)], []
+    if unbegun is not None:
+        thoughts.insert(0, _untagged(text, events, 0, unbegun))
+    return thoughts, [*content, text[at:]]
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Tags made ready: where one may start, which it is, and the ends as they are written."""
+
+    start: re.Pattern[str]
+    tag: re.Pattern[str]
+    ends: tuple[str, ...]
+
+
+@lru_cache(maxsize=32)
+def _compiled(extra: Tags) -> _Table:
+    names = ("begin", "end", "answer", "answered")
+    parts = [
+        f"(?P<{name}_{family}>{_pattern(tag, name == 'begin')})"
+        for family, kind in enumerate((*TAGS, *extra))
+        for name, tag in zip(names, kind, strict=False)
+    ]
+    # nearly every bracket of a solution is no tag's, so that it pays to see this at once
+    starts = [r"(?:[<\[◁]|&lt;)[\s|｜/]{0,20}[a-z]", *(re.escape(t[0]) for k in extra for t in k)]
+    return _Table(
+        re.compile("|".join(starts), re.IGNORECASE),
+        re.compile("|".join(parts), re.IGNORECASE),
+        tuple(kind[1].casefold() for kind in (*TAGS, *extra)),
+    )
+
+
+def _table(extra: Extra) -> _Table:
+    return _compiled(tuple(map(tuple, extra)))
+
+
+def _found(text: str, extra: Extra) -> Iterator[re.Match[str]]:
+    """Every tag of a text, in order."""
+    table = _table(extra)
+    for start in table.start.finditer(text):
+        if match := table.tag.match(text, start.start()):
+            yield match
+
+
+def _pattern(tag: str, begins: bool) -> str:
+    """A tag as a pattern: spaces and bars inside of its brackets, and HTML's ``&lt;``, are free."""
+    found = re.fullmatch(r"([<\[◁])(/?)([\w:]+)([>\]▷])", tag)
+    if found is None:
+        return re.sub(r"(?:\\ )+", r"\\s+", re.escape(tag))
+    left, slash, name, right = found.groups()
+    left = "(?:<|&lt;)" if left == "<" else re.escape(left)
+    right = "(?:>|&gt;)" if right == ">" else re.escape(right)
+    more = r"(?:\s{1,9}[\w-]{1,40}\s?=\s?[^\s<>]{1,60}){0,4}" if begins else ""
+    free = r"[\s|｜]{0,9}"
+    return rf"{left}{free}{slash}{free}{re.escape(name)}{more}{free}{right}"
+
+
+def _events(text: str, finish_reason: object, extra: Extra) -> list[_Event]:
+    """The tags of a text that are used in it, not spoken of."""
+    whole = ending(finish_reason) == "stop"
+    found: list[_Event] = []
+    for match in _found(text, extra):
+        what, _, family = str(match.lastgroup).partition("_")
+        if not _spoken_of(text, *match.span(), begins=whole and what == "begin"):
+            found.append((what, int(family), *match.span()))
+    return found
+
+
+def _spoken_of(text: str, start: int, end: int, *, begins: bool) -> bool:
+    """Whether a tag is quoted or, at the beginning of a thought, named as a tag."""
+    before = text[max(0, start - _NEAR) : start].rpartition("\n")[2]
+    after = text[end : end + _NEAR].partition("\n")[0]
+    if before[-1:] in _QUOTES and after[:1] == _QUOTES[before[-1]] and not before[-2:-1].isalnum():
+        return True
+    if before.count("`") % 2 and "`" in after:
+        return True
+    named = _SPOKEN_BEFORE.search(before) or _SPOKEN_AFTER.match(after)
+    return begins and bool(before.strip()) and named is not None
+
+
+def _ends_in_a_cut_tag(text: str, extra: Extra) -> bool:
+    tail = text[-60:].rstrip().casefold()
+    return any(
+        tail.endswith(end[:length])
+        for end in _table(extra).ends
+        if not end[0].isalnum()
+        for length in range(3, len(end))
+    )
+
+
+def _untagged(text: str, events: list[_Event], at: int = 0, until: int | None = None) -> str:
+    """A stretch of a text without the tags in it."""
+    until = len(text) if until is None else until
+    parts = []
+    for _, _, start, end in events[bisect_left(events, at, key=lambda one: one[2]) :]:
+        if end > until:
+            break
+        parts.append(text[at:start])
+        at = end
+    return "".join([*parts, text[at:until]])
+
+
+def _joined(pieces: list[str]) -> str:
+    """Pieces of content in one, with a paragraph's end where they would run together."""
+    made = ""
+    for piece in filter(str.strip, pieces):
+        touch = made and not made[-1].isspace() and not piece[0].isspace()
+        made += f"\n\n{piece}" if touch else piece
+    return made.strip()
