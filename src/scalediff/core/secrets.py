@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import os
 import re
+from base64 import b64encode
+from functools import lru_cache
+from urllib.parse import quote
 
 from scalediff.core.errors import PrerequisiteError
 
@@ -18,6 +21,7 @@ _PARAMETER = re.compile(
 _SHORTEST = 6
 """Shorter keys are placeholders ("none"), which may stand in any text."""
 
+_more: set[str] = set()
 _variables = ["SCALEDIFF_API_KEY", "OPENAI_API_KEY"]
 
 
@@ -45,6 +49,19 @@ def api_key(variable: str = "") -> str | None:
     return key or None
 
 
+def keep_secret(*values: str) -> None:
+    """Mask these too from now on, such as the password of a URL."""
+    _more.update(value for value in values if len(value) >= _SHORTEST)
+
+
+def mask_keys(text: str) -> str:
+    """A text without the API keys and passwords that are sent, however a server writes them."""
+    for secret in _secrets():
+        if secret in text:
+            text = text.replace(secret, "***")
+    return text
+
+
 def mask(text: str) -> str:
     """A text without the credentials of URLs in it, and without the API keys.
 
@@ -54,8 +71,18 @@ def mask(text: str) -> str:
     """
     if "://" in text:
         text = _PARAMETER.sub(r"\1***", _CREDENTIALS.sub(r"\1***@", text))
-    for name in _variables:
-        key = os.environ.get(name, "").strip()
-        if len(key) >= _SHORTEST:
-            text = text.replace(key, "***")
-    return text
+    return mask_keys(text)
+
+
+def _secrets() -> tuple[str, ...]:
+    keys = (os.environ.get(name, "").strip() for name in _variables)
+    return _written(*(key for key in keys if len(key) >= _SHORTEST), *sorted(_more))
+
+
+@lru_cache(maxsize=16)
+def _written(*secrets: str) -> tuple[str, ...]:
+    """Secrets as they may stand in a text: plain, in a URL, in base64; the longest first."""
+    found = set(secrets)
+    for secret in secrets:
+        found |= {quote(secret, safe=""), b64encode(secret.encode()).decode().rstrip("=")}
+    return tuple(sorted(found, key=len, reverse=True))

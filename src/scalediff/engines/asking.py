@@ -17,10 +17,11 @@ from scalediff.core.errors import (
 )
 from scalediff.engines.blame import HELLO, Judge
 from scalediff.engines.config import HttpConfig
-from scalediff.engines.endpoint import Endpoint, TryError
+from scalediff.engines.endpoint import Endpoint
 from scalediff.engines.payloads import Body, Payloads
 from scalediff.engines.pool import Pool
 from scalediff.engines.replies import finish_reason, read_reply
+from scalediff.engines.trying import TryError
 from scalediff.engines.useless import Useless
 
 if TYPE_CHECKING:
@@ -105,6 +106,9 @@ class Asker:
                 if error.is_whole:
                     self._useless.bad(data, str(error))
                 raise
+            except RecordError as error:  # withheld: if all are, no row is to blame
+                self._useless.bad(data, str(error))
+                raise RequestError(str(error)) from None
             self.pool.note_answer(member, clock() - sent, num_tokens(answer))
             return answer
 

@@ -17,9 +17,9 @@ from scalediff.core.errors import (
     Stopped,
 )
 from scalediff.engines.config import HttpConfig
-from scalediff.engines.endpoint import TryError
 from scalediff.engines.payloads import BEYOND_OPENAI, Body
 from scalediff.engines.refusals import room_in
+from scalediff.engines.trying import TryError
 
 HELLO = ({"role": "user", "content": "1+1?"},)
 _REMEMBERED_S = 1.0

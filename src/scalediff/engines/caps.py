@@ -17,9 +17,9 @@ from scalediff.core.errors import EngineError, RecordError
 from scalediff.engines.asking import NoRoomError
 from scalediff.engines.blame import HELLO, Judge, harmless
 from scalediff.engines.config import HttpConfig
-from scalediff.engines.endpoint import TryError
 from scalediff.engines.refusals import room_in
 from scalediff.engines.rendering import Renderer
+from scalediff.engines.trying import TryError
 
 _GOOD_PART = 0.9
 _BYTES_A_TOKEN = 2
@@ -77,7 +77,7 @@ class Caps:
         if self.most_new is not None:
             most = min(most, self.most_new)
         if self.window:
-            num = self._bytes_of(request) if counted is None else counted
+            num = self.bytes_of(request) if counted is None else counted
             if num + most > self.window:
                 most = min(most, await self._left(request, most, num, is_given=counted is not None))
         if most == cap:
@@ -115,7 +115,7 @@ class Caps:
             self._learn(room.window)
             if not self.window:
                 raise RecordError("over_length", str(error))
-            return room.prompt or self._bytes_of(request)
+            return room.prompt or self.bytes_of(request)
         if everybody.trouble != "size":
             stop = await self._judge.stop_for(error.refusal, path, body, has_answered=True)
             raise stop or EngineError(str(everybody))
@@ -131,7 +131,7 @@ class Caps:
         """Find out what the server takes beside a short prompt."""
         member = error.refusal.member
         assert member is not None
-        overhead = self._bytes_of(Request(messages=HELLO))
+        overhead = self.bytes_of(Request(messages=HELLO))
         most, window, most_new = cap, None, None
         while refusal is not None:
             if refusal.kind != "refused":
@@ -156,7 +156,7 @@ class Caps:
         if window and (not self.window or window < self.window):
             self.window = window
 
-    def _bytes_of(self, request: Request) -> int:
+    def bytes_of(self, request: Request) -> int:
         """Bytes of a prompt: a token has at least one, so that they bound its tokens."""
         texts = [m["content"] for m in request.messages or ()]
         num = sum(len(t.encode("utf-8", "replace")) for t in (*texts, request.raw or ""))

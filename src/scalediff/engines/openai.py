@@ -13,20 +13,24 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from scalediff.core.engine import Completion, EngineInfo, ModelSpec, Request, Score, Usage
 from scalediff.core.errors import PrerequisiteError, RecipeError, RecordError
 from scalediff.core.secrets import api_key, mask
 from scalediff.engines import chat
 from scalediff.engines.asking import Asker, NoRoomError
+from scalediff.engines.bodies import Bodies, Bounds
 from scalediff.engines.caps import Caps
 from scalediff.engines.config import EngineConfig, HttpConfig
-from scalediff.engines.endpoint import Endpoint, TryError, parse
+from scalediff.engines.endpoint import Endpoint, parse
 from scalediff.engines.payloads import Body, Payloads
 from scalediff.engines.reaching import endpoint_of, is_own, open_session, reach
 from scalediff.engines.rendering import LocalRenderer, Renderer, ServerRenderer, load_tokenizer
 from scalediff.engines.replies import Reply, completion_of, finish_reason, read_reply, written
 from scalediff.engines.served_scores import Scorer
 from scalediff.engines.streams import gather
+from scalediff.engines.trying import TryError
 
 if TYPE_CHECKING:
     import aiohttp
@@ -58,6 +62,7 @@ class OpenAIEngine:
         self.info = info
         self.usage = Usage()
         self._session = session
+        self._bodies = endpoints[0].bodies
         self._config = config
         self._payloads = Payloads(served, config)
         self._asker = Asker(endpoints, info.model, config, self._payloads, self.usage)
@@ -90,7 +95,10 @@ class OpenAIEngine:
         session = open_session(outside=outside)
         try:
             urls = spec.location.split()
-            endpoints = [endpoint_of(session, url, http, own=own, key=key) for url in urls]
+            bodies = Bodies()
+            endpoints = [
+                endpoint_of(session, url, http, own=own, key=key, bodies=bodies) for url in urls
+            ]
             windows = [await reach(endpoint, spec.served) for endpoint in endpoints]
             if all(window is None for window in windows):
                 raise PrerequisiteError(
@@ -140,11 +148,13 @@ class OpenAIEngine:
         else:
             path, body = "/completions", self._payloads.completion(request, prompt, stream=stream)
         cap = request.sampling.max_new_tokens
+        num_sent = self._caps.bytes_of(request)
+        bounds = self._bounds(cap, num_sent, logprobs=request.logprobs)
         doubted = False
 
         async def read(response: aiohttp.ClientResponse) -> tuple[Reply, Any]:
             nonlocal doubted
-            reply = await self._read(response, request)
+            reply = await self._read(response, request, bounds)
             if reply.reason == "stopped" and stream:
                 return reply, "stopped"
             reason = finish_reason(reply, cap, dict(request.reasons), self.info.model)
@@ -161,7 +171,8 @@ class OpenAIEngine:
         opens = self._opens if prompt is None or request.raw is None else _opens(request)
         completion = completion_of(request, reply, reason, opens)
         self.usage.answered(completion, cap)
-        if self._to_check is not None and prompt is None:
+        self.usage.estimated += reply.is_estimated
+        if self._to_check is not None and prompt is None and reply.num_prompt_tokens:
             await self._check_prompt(self._to_check, request, completion)
         return completion
 
@@ -177,16 +188,22 @@ class OpenAIEngine:
         await self._asker.pool.close()
         await self._session.close()
 
-    async def _read(self, response: aiohttp.ClientResponse, request: Request) -> Reply:
+    async def _read(
+        self, response: aiohttp.ClientResponse, request: Request, bounds: Bounds
+    ) -> Reply:
         content_type = response.headers.get("Content-Type", "")
         if not content_type.startswith("text/event-stream"):
-            return read_reply(parse(await response.read(), content_type))
+            data = await self._bodies.whole(response, bounds)
+            return read_reply(parse(data, content_type), bounds)
         look = request.stop_when
 
         def ends(reply: Reply) -> bool:
             return look is not None and look(written(request, reply, self._opens or False) or "")
 
-        return await gather(response, ends)
+        return await gather(self._bodies.lines(response, bounds), bounds, ends, response.close)
+
+    def _bounds(self, cap: int, num_sent: int, *, logprobs: bool) -> Bounds:
+        return Bounds.of(cap, num_sent, self._config.least_deadline_s, logprobs=logprobs)
 
     async def _post_json(
         self, path: str, body: Body, make: Callable[[dict[str, Any]], Score]
@@ -197,9 +214,11 @@ class OpenAIEngine:
             RecordError: It is too long for the window.
             ScalediffError: As ``Asker.ask``.
         """
+        bounds = self._bounds(1, len(orjson.dumps(body)), logprobs=True)
 
         async def read(response: aiohttp.ClientResponse) -> Score:
-            value = parse(await response.read(), response.headers.get("Content-Type", ""))
+            data = await self._bodies.whole(response, bounds)
+            value = parse(data, response.headers.get("Content-Type", ""))
             read_reply(value)
             return make(value)
 
@@ -213,8 +232,6 @@ class OpenAIEngine:
     ) -> None:
         """Compare the server's count of prompt tokens with the tokenizer's, once."""
         counted = completion.num_prompt_tokens
-        if not counted:
-            return
         self._to_check = None
         expected = await renderer.count(request)
         if counted != expected:

@@ -17,8 +17,9 @@ from typing import TypeVar
 
 from scalediff.core.engine import Usage
 from scalediff.core.errors import EngineError, RequestError
-from scalediff.engines.endpoint import Endpoint, TryError
+from scalediff.engines.endpoint import Endpoint
 from scalediff.engines.refusals import ENDPOINT
+from scalediff.engines.trying import TryError
 
 _FAILED_IN_A_ROW = 8
 """Failures without an answer in between after which a server is probed before it gets more."""

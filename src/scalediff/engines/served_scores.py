@@ -21,9 +21,9 @@ from typing import Any
 from scalediff.core.engine import Request, Score, ScoreMethod
 from scalediff.core.errors import RecipeError, RequestError
 from scalediff.engines.config import HttpConfig
-from scalediff.engines.endpoint import TryError
 from scalediff.engines.payloads import Body
 from scalediff.engines.rendering import Prompt, Renderer
+from scalediff.engines.trying import TryError
 
 _ROUNDED = 1e-3
 """What rounding may add to the log-probability of what is certain."""
