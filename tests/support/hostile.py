@@ -149,7 +149,7 @@ MODES = (*REFUSALS, *WINDOWS, *ODD, *RAW, *STREAMED, *OTHER)
 
 MODELS: dict[str, Any] = {
     "models-window-text": {"data": [{"id": "teacher", "max_model_len": "abc"}]},
-    "models-window-odd": {"data": [{"id": "teacher", "max_model_len": [2**70]}]},
+    "models-window-odd": {"data": [{"id": "teacher", "max_model_len": [2**63]}]},
     "models-window-negative": {"data": [{"id": "teacher", "max_model_len": -7}]},
     "models-number": {"data": 7},
     "models-list": [1, 2],

@@ -69,7 +69,7 @@ class Reply:
         return min(max(len(self.logprobs), -(-length // _CHARACTERS)), self.bounds.tokens)
 
     def prompt_tokens(self, num_characters: int) -> int:
-        """Tokens of a prompt of so many characters, estimated where the server's count cannot be."""
+        """Tokens of a prompt of so many characters; estimated where the count cannot be."""
         if self.num_prompt_tokens is not None and num_characters <= (
             _LONGEST_TOKEN * self.num_prompt_tokens
         ):
