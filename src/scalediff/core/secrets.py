@@ -18,6 +18,8 @@ _CREDENTIALS = re.compile(r"(https?://)[^/@\s]*@")
 _PARAMETER = re.compile(
     r"([?&][\w-]*(?:key|token|sig|signature|secret|password)=)[^&#\s]+", re.IGNORECASE
 )
+HIDDEN = "***"
+"""What stands for credentials wherever they are written or shown."""
 _SHORTEST = 6
 """Shorter keys are placeholders ("none"), which may stand in any text."""
 
@@ -47,6 +49,24 @@ def api_key(variable: str = "") -> str | None:
         names = variable or " or ".join(_variables[:2])
         raise PrerequisiteError(f"the API key ({names}) has more than one line; export one key")
     return key or None
+
+
+def with_credentials(url: str) -> str:
+    """A URL of which a run keeps only ``***``, with the credentials of the environment.
+
+    Raises:
+        PrerequisiteError: There are none.
+    """
+    if HIDDEN not in url:
+        return url
+    given = os.environ.get("SCALEDIFF_URL_CREDENTIALS", "").strip()
+    user, colon, password = given.partition(":")
+    if not colon or "***@" not in url:
+        raise PrerequisiteError(
+            f"a run keeps no credentials, and {url} needs some: run the recipe's or the command's "
+            "own line again, which has them, or export SCALEDIFF_URL_CREDENTIALS=USER:PASSWORD"
+        )
+    return url.replace("***@", f"{quote(user, safe='')}:{quote(password, safe='')}@")
 
 
 def keep_secret(*values: str) -> None:

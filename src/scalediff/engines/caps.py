@@ -82,6 +82,11 @@ class Caps:
                 most = min(most, await self._left(request, most, num, is_given=counted is not None))
         if most == cap:
             return request
+        if self.window and cap >= self.window:
+            self._note(
+                f"the token cap of {cap:,} is over the server's window of {self.window:,} tokens; "
+                "each response may have what the window leaves beside its prompt"
+            )
         return replace(request, sampling=replace(request.sampling, max_new_tokens=most))
 
     async def _left(self, request: Request, most: int, num: int, *, is_given: bool) -> int:
@@ -147,10 +152,11 @@ class Caps:
         self._learn(window)
         if most_new or not window:
             self.most_new = most
-        self._note(
-            f"{member.shown} has no room for a token cap of {cap:,}; it is lowered to what is left "
-            f"beside each prompt, {most:,} at most (engine.http.cap: fit)"
-        )
+        if self.most_new:
+            self._note(
+                f"{member.shown} takes no token cap of {cap:,}; it is lowered to {most:,} "
+                "(engine.http.cap: fit)"
+            )
 
     def _learn(self, window: int | None) -> None:
         if window and (not self.window or window < self.window):

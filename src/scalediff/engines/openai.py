@@ -17,7 +17,7 @@ import orjson
 
 from scalediff.core.engine import Completion, EngineInfo, ModelSpec, Request, Score, Usage
 from scalediff.core.errors import PrerequisiteError, RecipeError, RecordError
-from scalediff.core.secrets import api_key, mask
+from scalediff.core.secrets import api_key, mask, with_credentials
 from scalediff.engines import chat
 from scalediff.engines.asking import Asker, NoRoomError
 from scalediff.engines.bodies import Bodies, Bounds
@@ -90,11 +90,11 @@ class OpenAIEngine:
             PrerequisiteError: Nobody answers, the key is not taken, or the model is not served.
         """
         http = config.http
-        outside = not own and not all(is_own(url) for url in spec.location.split())
+        urls = [with_credentials(url) for url in spec.location.split()]
+        outside = not own and not all(is_own(url) for url in urls)
         key = api_key(http.api_key_env)
         session = open_session(outside=outside)
         try:
-            urls = spec.location.split()
             bodies = Bodies()
             endpoints = [
                 endpoint_of(session, url, http, own=own, key=key, bodies=bodies) for url in urls

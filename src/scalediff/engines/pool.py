@@ -63,7 +63,7 @@ class Pool:
         self._timer: asyncio.TimerHandle | None = None
         self._wake_at = float("inf")
         self._turn = 0
-        self._stop: tuple[float, Callable[[], Exception]] | None = None
+        self._ended: tuple[float, Callable[[], Exception]] | None = None
         self._under_way: dict[asyncio.Timeout, tuple[float, Endpoint, int, int]] = {}
         self._watch: asyncio.Task[None] | None = None
         self._tell_limit()
@@ -109,8 +109,8 @@ class Pool:
             finally:
                 self._release(member)
             await asyncio.sleep(pause)
-            if self._stop is not None and self._stop[0] >= began:
-                raise self._stop[1]()
+            if self._ended is not None and self._ended[0] >= began:
+                raise self._ended[1]()
 
     def _others_may(self, member: Endpoint, error: TryError) -> bool:
         """Whether others are asked instead of one whose account or model is in trouble.
@@ -310,7 +310,7 @@ class Pool:
 
     def stop(self, error: Callable[[], Exception]) -> None:
         """Fail what waits for a turn or would be tried again; what is under way may finish."""
-        self._stop = (asyncio.get_running_loop().time(), error)
+        self._ended = (asyncio.get_running_loop().time(), error)
         while self._waiting:
             place = self._waiting.popleft()
             if not place.done():

@@ -14,6 +14,8 @@ from scalediff.text.messages import parts_of
 
 _LOOK_EVERY = 16
 """Events between two looks at whether the response is to end."""
+_MOST_IDLE = 2 << 20
+"""Bytes without text: comments that keep a connection alive for days have fewer."""
 
 
 async def gather(
@@ -37,7 +39,13 @@ async def gather(
     """
     gathered = _Gathered(Reply(bounds=bounds))
     reply = gathered.reply
+    idle = 0
     async for line in lines:
+        idle += len(line) + 1
+        if idle > _MOST_IDLE:
+            close()
+            text = f"the stream goes on for {_MOST_IDLE >> 20} MB without a token"
+            raise TryError("broken", text, num_tokens=gathered.events, is_whole=True)
         event = _event(line)
         if event is None:
             continue
@@ -46,6 +54,7 @@ async def gather(
         reply.count(event.get("usage"))
         if not gathered.add(event.get("choices")):
             continue
+        idle = 0
         if gathered.events > bounds.tokens or gathered.size > bounds.text:
             close()
             text = "the stream goes on beyond its token cap"
