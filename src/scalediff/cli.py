@@ -454,7 +454,7 @@ def _command_of(
 
 
 def _pairs(texts: list[str]) -> dict[str, Any]:
-    import yaml
+    from scalediff.io.plain_yaml import BadYamlError, load_yaml
 
     found: dict[str, Any] = {}
     for text in texts:
@@ -468,8 +468,8 @@ def _pairs(texts: list[str]) -> dict[str, Any]:
             if not isinstance(place, dict):
                 raise RecipeError(f"--engine {text!r}: {part} was given a value of its own before")
         try:
-            place[last] = yaml.safe_load(value)
-        except yaml.YAMLError:
+            place[last] = load_yaml(value)
+        except BadYamlError:
             place[last] = value
     return found
 

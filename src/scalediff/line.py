@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ import yaml
 
 from scalediff import __version__
 from scalediff.commands import export
-from scalediff.core.errors import RunStateError
-from scalediff.core.secrets import mask
+from scalediff.core.errors import RunStateError, ScalediffError
+from scalediff.core.secrets import HIDDEN, mask
 from scalediff.domains import open_domain
 from scalediff.forecast import ask_if_absurd, forecast, pilot_overrides
 from scalediff.io.run import Run, write_json
@@ -90,7 +91,7 @@ def finish_run(
     place = folder / "recipe.yaml"
     if not place.exists():
         raise RunStateError(f"{folder} holds no recipe.yaml: nothing was begun here to be finished")
-    full = load_resolved(place, run.manifest.get("aliases", {}))
+    full = _with_credentials(load_resolved(place, run.manifest.get("aliases", {})), run)
     recipe = full.until(until or _dataset_step(full))
     command = run.manifest.get("command")
     with run.locked():
@@ -112,6 +113,25 @@ def finish_run(
             print(write_report(folder, run))
             _say("the same command as before goes on with what was left unfinished")
     run.close()
+
+
+def _with_credentials(recipe: Recipe, run: Run) -> Recipe:
+    """A run's recipe with the credentials of URLs, which are kept in the recipe as given alone."""
+    given = [str(text) for text in run.manifest.get("arguments", ())]
+    hidden = {node.model for node in recipe.nodes.values() if node.model and HIDDEN in node.model}
+    if not hidden or not given:
+        return recipe
+    known: dict[str, str] = {}
+    with suppress(ScalediffError):
+        overrides = [text.removeprefix("--set ") for text in given[1:] if HIDDEN not in text]
+        for node in load(find_recipe(given[0]), overrides).nodes.values():
+            known[mask(node.model or "")] = node.model or ""
+    nodes = {
+        name: replace(node, model=known.get(node.model or "", node.model))
+        for name, node in recipe.nodes.items()
+    }
+    models = {role: known.get(model, model) for role, model in recipe.file.models.items()}
+    return replace(recipe, nodes=nodes, file=recipe.file.model_copy(update={"models": models}))
 
 
 def _dataset_step(recipe: Recipe) -> str | None:

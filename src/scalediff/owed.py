@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
-from scalediff.core.errors import EngineError, RecordError, RequestError
+from scalediff.core.errors import EngineError, RecordError, RequestError, ScalediffError
 from scalediff.core.keys import unit_key
 from scalediff.core.records import Drop, Row
 from scalediff.core.stage import AsyncStage, Brake, Context
@@ -116,7 +116,8 @@ class Owed:
         Raises:
             EngineError: The engine kept failing while no unit at all succeeded; what is finished
                 stays finished.
-            Exception: What the brake says, once all that was under way has finished.
+            Exception: What the brake says, or the trouble that no unit is to blame for, once all
+                that was under way has finished.
         """
         fruitless = 0
         while True:
@@ -230,6 +231,11 @@ class Owed:
             outcome = Drop("attempt_failed", f"in {TRIES} passes, last: {error}")
         except EngineError as error:
             self._last_error = error
+            return False
+        except ScalediffError as error:
+            # the account's, the endpoint's or the setting's trouble: no unit is to blame, and what
+            # is under way elsewhere may finish before the step stops
+            self._reason = self._reason or error
             return False
         self._ledger.write(unit.key, outcome, unit.ordinal)
         self._done += 1

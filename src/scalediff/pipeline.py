@@ -51,6 +51,9 @@ class Watcher(Protocol):
     def end(self, plan: Plan, seal: Mapping[str, Any]) -> None:
         """A step is sealed."""
 
+    def say(self, text: str) -> None:
+        """Something that a person has to know at once."""
+
 
 class Pipeline:
     """One recipe in one run directory.
@@ -302,6 +305,8 @@ class Pipeline:
         share = self._limits.share() if live else None
         if live and share is not None:
             live["of_budget"] = share
+        for text in self._spending.notes() if live else ():
+            self._watcher.say(f"   {node.name}: {text}")
         self._watcher.progress(node.name, done, total, live)
 
     @staticmethod

@@ -14,17 +14,20 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from scalediff.core.errors import RecipeError
 from scalediff.core.stage import Config, Stage
 from scalediff.engines import EngineConfig
 from scalediff.engines.urls import join_urls
+from scalediff.io.plain_yaml import MAX_BYTES, BadYamlError, load_yaml
 from scalediff.limits import DEFAULT_GUARDS, Guard, Limits, limits_of, read_guard
 from scalediff.presets import LINE, PLANS, Step, Steps, keep_out_evaluated, straight_line
 from scalediff.stages import STAGES, stage_class
 from scalediff.text.marks import Thoughts
+
+_LONGEST_NAME = 100
+"""Bytes of a name that becomes part of a folder's."""
 
 _ROLES = ("identifier", "generator", "teacher", "student", "judge")
 
@@ -65,7 +68,7 @@ class RecipeFile(BaseModel):
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     name: str = "run"
-    """What the run is called."""
+    """What the run is called; its directory is ``runs/NAME``."""
     description: str = ""
     """What it shows and what to expect, for people."""
     domain: str = "math"
@@ -87,6 +90,20 @@ class RecipeFile(BaseModel):
     """Settings of the straight line's steps; absent: no line, only ``steps``."""
     steps: dict[str, StepSpec] = {}
     """Further steps: arms, controls, or a whole graph of one's own."""
+
+    @field_validator("name")
+    @classmethod
+    def _below_runs(cls, name: str) -> str:
+        """The name, which is that of a folder below ``runs``."""
+        parts = name.split("/")
+        if not name.isprintable() or any(part.strip() in ("", ".", "..") for part in parts):
+            raise ValueError(
+                "a run's name is that of a folder below runs/: write letters and digits, and give "
+                "--out for another place"
+            )
+        if any(len(part.encode()) > _LONGEST_NAME for part in parts):
+            raise ValueError(f"a name has {_LONGEST_NAME} bytes at most; shorten it")
+        return name
 
     @field_validator("budget", mode="before")
     @classmethod
@@ -285,10 +302,10 @@ def build(
         raise RecipeError(_explain(error, "engine", EngineConfig)) from None
     steps: Steps = straight_line(file.line, origin) if file.line is not None else {}
     for name, spec in file.steps.items():
-        if not name or ("." in name and not dotted) or "/" in name:
+        if not _is_step_name(name, dotted=dotted):
             raise RecipeError(
-                f"steps.{name or '(no name)'}: a step's name is not empty and holds no dot and no "
-                "slash; rename it"
+                f"steps.{name[:40] or '(no name)'}: a step's name is not empty and holds no dot, "
+                f"no slash, no control character and {_LONGEST_NAME} bytes at most; rename it"
             )
         origins = dict.fromkeys(spec.settings, origin)
         steps[name] = Step(spec.stage, tuple(spec.inputs), spec.model, spec.settings, origins)
@@ -301,15 +318,26 @@ def build(
     return _expand(file, steps)
 
 
+def _is_step_name(name: str, *, dotted: bool) -> bool:
+    parts = name.split(".") if dotted else [name]
+    is_fit = name.isprintable() and len(name.encode()) <= _LONGEST_NAME
+    return is_fit and all(p.strip() and "/" not in p and "." not in p for p in parts)
+
+
 def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     if path.resolve() in above:
         raise RecipeError(f"{path} is its own base, directly or by way of others; break the circle")
+    if path.exists() and not path.is_file():  # a device has no end
+        raise RecipeError(f"{path} is no regular file; give a YAML file")
     try:
-        values = _unshared(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        where = getattr(error, "problem_mark", None)
-        line = f" line {where.line + 1}" if where is not None else ""
-        raise RecipeError(f"{path}{line} is not valid YAML; mend it") from None
+        with open(path, "rb") as file:
+            values = load_yaml(file.read(MAX_BYTES + 1).decode())
+    except UnicodeDecodeError:
+        raise RecipeError(
+            f"{path} is not valid YAML: it is no UTF-8 text; save it as such"
+        ) from None
+    except BadYamlError as error:
+        raise RecipeError(f"{path} cannot be read as YAML: {error}; mend it") from None
     except OSError as error:
         raise RecipeError(f"{path} cannot be read: {error.strerror}") from None
     if not isinstance(values, dict):
@@ -321,13 +349,6 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
         _read(path.parent / str(base), (*above, path.resolve())), values
     )
     return below
-
-
-def _unshared(value: Any) -> Any:
-    """A copy in which no object stands twice, as aliases do: ``--set`` means one place."""
-    if isinstance(value, dict):
-        return {key: _unshared(inner) for key, inner in value.items()}
-    return [_unshared(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _overlay(below: Any, above: Any) -> Any:
@@ -343,8 +364,8 @@ def _override(values: dict[str, Any], text: str, marked: dict[tuple[str, str], s
     if not equals or not all(names):
         raise RecipeError(f"--set {text!r}: write it as name.setting=value")
     try:
-        value = yaml.safe_load(raw)
-    except yaml.YAMLError:
+        value = load_yaml(raw)
+    except BadYamlError:
         value = raw
     if names[0] not in RecipeFile.model_fields:
         if names[0] in (values.get("steps") or {}):

@@ -32,6 +32,7 @@ class Spending:
         self._node: Node | None = None
         self._recorders: list[RecordingEngine] = []
         self._began = self._told = 0.0
+        self._said: set[str] = set()
 
     @staticmethod
     def _add(total: dict[str, float], spent: Mapping[str, Any], folder: Path) -> None:
@@ -91,3 +92,12 @@ class Spending:
             self._run.event("progress", step=self._node.name, done=done, total=total,
                             seconds=seconds, **found)  # fmt: skip
         return found
+
+    def notes(self) -> list[str]:
+        """What the engine at work has to say to people and was not said yet; each is an event."""
+        given = self._recorders[-1].usage.notes if self._recorders else []
+        new = [text for text in given if text not in self._said]
+        for text in new:
+            self._said.add(text)
+            self._run.event("note", step=self._node.name if self._node else "", text=text)
+        return new

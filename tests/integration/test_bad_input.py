@@ -191,3 +191,49 @@ def test_grading_without_a_response_names_the_option(monkeypatch, capsys, tmp_pa
     )
     assert status == 0
     assert json.loads(out.read_text())["verdict"] == "right"
+
+
+def _nested(depth):
+    return b"[" * depth + b"]" * depth
+
+
+@pytest.mark.parametrize("depth", [210, 254, 300, 980, 1020, 3000, 200_000])
+@pytest.mark.parametrize("name", ["deep.jsonl", "deep.json"])
+def test_a_row_of_any_depth_is_set_aside(screen, monkeypatch, capsys, tmp_path, depth, name):
+    good = json.dumps(GOOD).encode()
+    bad = b'{"problem": "What is 1?", "x": ' + _nested(depth) + b"}"
+    other = b'{"problem": ' + _nested(depth) + b', "y": ' + _nested(depth) + b"}"
+    rows = [good, bad, other, good.replace(b"2+2", b"3+2")]
+    path = tmp_path / name
+    path.write_bytes(b"[" + b",\n".join(rows) + b"]" if name.endswith(".json") else
+                     b"\n".join(rows) + b"\n")  # fmt: skip
+    status, said, out, rejected = screen(path)
+    assert status == 0, said
+    assert len(out.read_text().splitlines()) == 2
+    assert [row["line"] for row in rejected] == [2, 3]
+    assert all("deep" in row["reason"] or "depth" in row["reason"] for row in rejected)
+    assert run(monkeypatch, capsys, "look", path)[0] == 0
+
+
+@pytest.mark.parametrize("place", ["pipe.jsonl", "socket.jsonl", "/dev/zero", "/dev/null", "link"])
+@pytest.mark.parametrize("command", ["screen", "look", "grade", "against", "benchmark", "pattern"])
+def test_what_has_no_end_is_no_input(monkeypatch, capsys, tmp_path, place, command):
+    import socket
+
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe.jsonl")
+    with socket.socket(socket.AF_UNIX) as held:
+        held.bind("socket.jsonl")
+    os.symlink("/dev/zero", "link")
+    good = lines(tmp_path / "good.jsonl", GOOD)
+    arguments = {
+        "screen": ["screen", place, "-o", "o.jsonl"],
+        "look": ["look", place],
+        "grade": ["grade", place, "-o", "o.jsonl"],
+        "against": ["screen", good, "-o", "o.jsonl", "--against", place],
+        "benchmark": ["screen", good, "-o", "o.jsonl", "--benchmark", place],
+        "pattern": ["screen", f"{place[:-1]}?", "-o", "o.jsonl"],
+    }[command]
+    status, said = run(monkeypatch, capsys, *arguments)
+    assert status == 2
+    assert "no regular file" in said

@@ -40,6 +40,9 @@ class Settings:
     fail_until: float = 0.0
     down_at: int = 0
     down_for: float = 0.0
+    mode: str = ""
+    mode_at: int = 1
+    elsewhere: str = ""
 
 
 @dataclass

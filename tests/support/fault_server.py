@@ -22,6 +22,7 @@ from pathlib import Path
 
 import dialects
 import faults
+import hostile
 import logprobs
 from aiohttp import web
 from answers import Settings
@@ -76,6 +77,11 @@ def parser() -> argparse.ArgumentParser:
     f("--down-at", type=int, default=1, metavar="N", help="the try at which --down-for begins")
     f("--down-for", type=float, default=0.0, metavar="S", help="503 for S seconds, once")
     f("--tls-garbage-port", type=int, metavar="PORT", help="answers garbage to a TLS hello")
+    h = p.add_argument_group("for good").add_argument
+    modes = (*hostile.MODES, *hostile.MODELS)
+    h("--mode", choices=modes, default="", metavar="MODE", help=f"one of {', '.join(modes)}")
+    h("--mode-at", type=int, default=1, metavar="N", help="the call from which on it is met")
+    h("--elsewhere", default="", metavar="URL", help="where the modes redirect-* lead")
     c = p.add_argument_group("counting").add_argument
     c("--counts", type=Path, metavar="FILE", help="a line for each try; kept over restarts")
     c("--parent", type=int, default=0, metavar="PID", help="end when this parent process ends")
@@ -121,6 +127,9 @@ def settings_of(args: argparse.Namespace) -> Settings:
         fail_until=args.fail_until,
         down_at=args.down_at,
         down_for=args.down_for,
+        mode=args.mode,
+        mode_at=args.mode_at,
+        elsewhere=args.elsewhere,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import dialects
 import faults
+import hostile
 import orjson
 from aiohttp import web
 from answers import Answers, Settings, Try
@@ -54,7 +55,9 @@ class Service:
             return _json(dialects.error("the server is down", 503), 503)
         if not self._may(http):
             return _json(dialects.error("the API key is not valid", 401), 401)
-        window = self._answers.engine.info.window
+        if self.settings.mode in hostile.MODELS:
+            return _json(hostile.MODELS[self.settings.mode])
+        window = 0 if self.settings.mode in hostile.WINDOWS else self._answers.engine.info.window
         card = {"id": self.settings.name, "object": "model", "created": 0, "owned_by": "fake"}
         return _json({"object": "list", "data": [{**card, "max_model_len": window}]})
 
@@ -75,6 +78,12 @@ class Service:
             return await send(http, reply, one)
         self.counts.work()
         try:
+            if self.settings.mode in hostile.MODES and self._num_tries >= self.settings.mode_at:
+                mode, elsewhere = self.settings.mode, self.settings.elsewhere
+                made = await hostile.respond(mode, http, orjson.loads(raw), elsewhere)
+                if made is not None:
+                    one.outcome = mode
+                    return made
             return await self._work(http, raw, one)
         except ConnectionError:
             return web.Response()  # nobody is there to read it

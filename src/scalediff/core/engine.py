@@ -159,6 +159,8 @@ class Usage:
         in_flight: Requests that the model or the server works on now.
         waiting: Requests that wait for their turn.
         limit: Requests in flight at most now; 0 where there is no limit.
+        estimated: Answers whose counts of tokens cannot be, or were not given, and were estimated.
+        notes: Sentences for people, each said once.
     """
 
     requests: int = 0
@@ -172,6 +174,13 @@ class Usage:
     in_flight: int = 0
     waiting: int = 0
     limit: int = 0
+    estimated: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def note(self, text: str) -> None:
+        """Add a sentence for people, unless it was said."""
+        if text not in self.notes:
+            self.notes.append(text)
 
     def answered(self, completion: Completion, cap: int) -> None:
         """Count a response that was asked for with this token cap."""

@@ -45,6 +45,10 @@ class EngineError(ScalediffError):
     """The engine or server failed, not the row: the row stays owed."""
 
 
+class EndpointError(ScalediffError):
+    """What an endpoint answers is of no use to any row: the run stops and no row is dropped."""
+
+
 class RequestError(EngineError):
     """The engine answers others but failed on this request, try after try.
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import os
 import re
+from base64 import b64encode
+from functools import lru_cache
+from urllib.parse import quote
 
 from scalediff.core.errors import PrerequisiteError
 
@@ -15,9 +18,12 @@ _CREDENTIALS = re.compile(r"(https?://)[^/@\s]*@")
 _PARAMETER = re.compile(
     r"([?&][\w-]*(?:key|token|sig|signature|secret|password)=)[^&#\s]+", re.IGNORECASE
 )
+HIDDEN = "***"
+"""What stands for credentials wherever they are written or shown."""
 _SHORTEST = 6
 """Shorter keys are placeholders ("none"), which may stand in any text."""
 
+_more: set[str] = set()
 _variables = ["SCALEDIFF_API_KEY", "OPENAI_API_KEY"]
 
 
@@ -45,6 +51,37 @@ def api_key(variable: str = "") -> str | None:
     return key or None
 
 
+def with_credentials(url: str) -> str:
+    """A URL of which a run keeps only ``***``, with the credentials of the environment.
+
+    Raises:
+        PrerequisiteError: There are none.
+    """
+    if HIDDEN not in url:
+        return url
+    given = os.environ.get("SCALEDIFF_URL_CREDENTIALS", "").strip()
+    user, colon, password = given.partition(":")
+    if not colon or "***@" not in url:
+        raise PrerequisiteError(
+            f"a run keeps no credentials, and {url} needs some: run the recipe's or the command's "
+            "own line again, which has them, or export SCALEDIFF_URL_CREDENTIALS=USER:PASSWORD"
+        )
+    return url.replace("***@", f"{quote(user, safe='')}:{quote(password, safe='')}@")
+
+
+def keep_secret(*values: str) -> None:
+    """Mask these too from now on, such as the password of a URL."""
+    _more.update(value for value in values if len(value) >= _SHORTEST)
+
+
+def mask_keys(text: str) -> str:
+    """A text without the API keys and passwords that are sent, however a server writes them."""
+    for secret in _secrets():
+        if secret in text:
+            text = text.replace(secret, "***")
+    return text
+
+
 def mask(text: str) -> str:
     """A text without the credentials of URLs in it, and without the API keys.
 
@@ -54,8 +91,18 @@ def mask(text: str) -> str:
     """
     if "://" in text:
         text = _PARAMETER.sub(r"\1***", _CREDENTIALS.sub(r"\1***@", text))
-    for name in _variables:
-        key = os.environ.get(name, "").strip()
-        if len(key) >= _SHORTEST:
-            text = text.replace(key, "***")
-    return text
+    return mask_keys(text)
+
+
+def _secrets() -> tuple[str, ...]:
+    keys = (os.environ.get(name, "").strip() for name in _variables)
+    return _written(*(key for key in keys if len(key) >= _SHORTEST), *sorted(_more))
+
+
+@lru_cache(maxsize=16)
+def _written(*secrets: str) -> tuple[str, ...]:
+    """Secrets as they may stand in a text: plain, in a URL, in base64; the longest first."""
+    found = set(secrets)
+    for secret in secrets:
+        found |= {quote(secret, safe=""), b64encode(secret.encode()).decode().rstrip("=")}
+    return tuple(sorted(found, key=len, reverse=True))

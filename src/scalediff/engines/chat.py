@@ -15,6 +15,7 @@ from typing import Any
 
 from scalediff.core.engine import FinishReason, Request
 from scalediff.core.errors import RecipeError, RecordError
+from scalediff.io.templates import check_template
 from scalediff.text import thoughts
 
 OPEN, CLOSE = "<think>", "</think>"
@@ -25,7 +26,7 @@ def render(tokenizer: Any, request: Request) -> str:
     """The prompt as text: the raw text, or the messages in the model's own template.
 
     Raises:
-        RecipeError: The tokenizer has no chat template.
+        RecipeError: The tokenizer has no chat template, or one that loops.
         RecordError: The template refuses these messages.
     """
     import jinja2
@@ -38,6 +39,7 @@ def render(tokenizer: Any, request: Request) -> str:
             f"the tokenizer of {name} has no chat template; name a model that has one, or add "
             "chat_template.jinja to its folder"
         )
+    check_template(tokenizer)
     options = {} if request.thinking is None else {"enable_thinking": request.thinking}
     try:
         text = tokenizer.apply_chat_template(
@@ -50,6 +52,9 @@ def render(tokenizer: Any, request: Request) -> str:
         ) from None
     except jinja2.TemplateError as error:
         raise RecordError("attempt_failed", f"the chat template refuses it: {error}") from None
+    except (OverflowError, RecursionError, MemoryError) as error:
+        kind = type(error).__name__
+        raise RecordError("attempt_failed", f"the chat template fails on it: {kind}") from None
     return str(text)
 
 

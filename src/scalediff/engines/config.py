@@ -43,6 +43,12 @@ class HttpConfig(Config):
     server cannot be asked, and the server's count of prompt tokens is checked once."""
     cap_field: Annotated[Literal["max_tokens", "max_completion_tokens"], OPERATION] = "max_tokens"
     """Name of the token cap in chats; some models of OpenAI want ``max_completion_tokens``."""
+    cap: Annotated[Literal["keep", "fit"], OPERATION] = "keep"
+    """A token cap that the server's window has no room for: ``keep`` stops the run and says so,
+    ``fit`` lowers it to what the window leaves beside each prompt."""
+    useless_in_a_row: Annotated[int, OPERATION] = Field(default=50, ge=2)
+    """Answers of no use one after another (refused, empty, without a finish reason) after which the
+    run stops; at the start two fifths of these."""
     omit: Annotated[list[str], OPERATION] = []
     """Fields that the server refuses and that are left out (``top_k``, ``min_p``, ``seed``)."""
     extra_body: Annotated[dict[str, Any], OPERATION] = {}

@@ -3,63 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from email.utils import parsedate_to_datetime
 from time import time
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import orjson
 
-from scalediff.core.secrets import mask
+from scalediff.core.errors import PrerequisiteError
+from scalediff.core.secrets import keep_secret, mask
+from scalediff.engines.bodies import MOST_OF_ERROR, Bodies, Bounds, load_json
 from scalediff.engines.pacing import Limit, Speeds
+from scalediff.engines.refusals import trouble_of
+from scalediff.engines.trying import Kind, TryError
 
 if TYPE_CHECKING:
     import aiohttp
     from yarl import URL
 
-Kind = Literal["busy", "down", "broken", "late", "refused"]
-"""``busy``: the server asks for patience (429, 503). ``down``: no connection. ``broken``: an answer
-that is none (500, cut off, no JSON, no choice), or a connection that was reset. ``late``: past the
-deadline. ``refused``: the request itself is not accepted; trying again would not help."""
-
 _BUSY = frozenset({429, 503, 529})
 _AGAIN = frozenset({408, 409, 425, 500, 502, 504, 520, 521, 522, 523, 524})
 _LONGEST_PAUSE_S = 900.0
 _SHOWN = 300
+_MOST_WORDS = 4000
+_MOST_REDIRECTS = 4
+_ERROR_S = 10.0
+_NO_ANSWER = 599
+"""Stands for the status of an answer that is none."""
+_UPGRADED = ("http", 80, "https", 443)
 
 T = TypeVar("T")
-
-
-class TryError(Exception):
-    """A try that gave no answer.
-
-    Attributes:
-        kind: What sort of fault it is.
-        status: HTTP status, where there is one.
-        after_s: Seconds that the server asks to wait, where it does.
-        num_tokens: Tokens that came and have to be thrown away.
-    """
-
-    def __init__(
-        self,
-        kind: Kind,
-        text: str,
-        *,
-        status: int = 0,
-        after_s: float | None = None,
-        num_tokens: int = 0,
-    ) -> None:
-        super().__init__(text)
-        self.kind = kind
-        self.status = status
-        self.after_s = after_s
-        self.num_tokens = num_tokens
-
-    @property
-    def is_unreachable(self) -> bool:
-        """Whether there was no connection at all, rather than a proxy that says so."""
-        return self.kind == "down" and not self.status
 
 
 class Endpoint:
@@ -71,6 +47,7 @@ class Endpoint:
         limit: Requests in flight at most.
         speeds: How fast responses come.
         key: Of the API; a URL with credentials of its own is sent those instead.
+        bodies: Shared by all endpoints of an engine.
 
     Attributes:
         shown: The URL without credentials, for people.
@@ -81,6 +58,7 @@ class Endpoint:
         num_pauses: Pauses since the last answer that nobody asked for.
         fresh_since: Loop time since which failures count: before, they belong to an outage.
         answered_at: Loop time of the last answer.
+        bodies: Reads what it answers.
     """
 
     def __init__(
@@ -90,12 +68,21 @@ class Endpoint:
         limit: Limit,
         speeds: Speeds,
         key: str | None = None,
+        bodies: Bodies | None = None,
     ) -> None:
+        self.bodies = bodies or Bodies()
         self.shown = mask(url)
         self.base, mark, query = url.partition("?")
         self.base = self.base.rstrip("/")
         self._query = mark + query
-        has_own = "@" in urlsplit(url).netloc
+        parts = urlsplit(url)
+        has_own = "@" in parts.netloc
+        if has_own:
+            user, password = unquote(parts.username or ""), unquote(parts.password or "")
+            keep_secret(password, f"{user}:{password}")
+        keep_secret(
+            *(v for k, v in parse_qsl(parts.query) if mask(f"http://x?{k}=v").endswith("*"))
+        )
         self._headers = {"Authorization": f"Bearer {key}"} if key and not has_own else {}
         self.limit = limit
         self.speeds = speeds
@@ -128,11 +115,13 @@ class Endpoint:
         import aiohttp
 
         try:
-            place = self._at(path)
-            async with self._session.post(place, data=body, headers=self._headers) as response:
+            async with self._opened("POST", path, body) as response:
                 if response.status != 200:
-                    raise _of_status(response, await response.read())
+                    raise _of_status(response, await self._start_of(response))
                 return await read(response)
+        except TryError as error:
+            error.member = self
+            raise
         except (
             aiohttp.ClientConnectorError,
             aiohttp.ConnectionTimeoutError,
@@ -144,6 +133,62 @@ class Endpoint:
             raise TryError("broken", "the answer was cut off") from None
         except (aiohttp.ClientError, ConnectionError, asyncio.IncompleteReadError) as error:
             raise TryError("broken", f"the connection broke: {_short(error)}") from None
+
+    @asynccontextmanager
+    async def _opened(
+        self, method: str, path: str, body: bytes | None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The response to a request, which is sent to nobody but the host that was named.
+
+        Raises:
+            TryError: The server sends it on elsewhere.
+        """
+        place = self._at(path)
+        for _ in range(_MOST_REDIRECTS):
+            async with self._session.request(
+                method, place, data=body, headers=self._headers, allow_redirects=False
+            ) as response:
+                if not 300 <= response.status < 400:
+                    yield response
+                    return
+                place = self._next(place, response)
+        raise TryError("broken", "the server redirects in a circle")
+
+    def _next(self, place: URL, response: aiohttp.ClientResponse) -> URL:
+        """Where a redirect leads, on the very same host."""
+        from yarl import URL
+
+        try:
+            target = place.join(URL(response.headers.get("Location", "")))
+        except ValueError:
+            target = URL()
+        same = target.host == place.host and target.port == place.port
+        upgraded = (place.scheme, place.port, target.scheme, target.port) == _UPGRADED
+        keeps = target.scheme == place.scheme if same else upgraded and target.host == place.host
+        if not keeps or target == place:
+            where = mask(str(target.origin()) if target.host else "nowhere")
+            raise TryError(
+                "refused",
+                f"{self.shown} redirects to {where}, which was not named and is sent neither "
+                "prompts nor keys; name that URL if it is meant",
+                status=response.status,
+                trouble="elsewhere",
+            )
+        return target.with_user(place.user).with_password(place.password)
+
+    async def _start_of(self, response: aiohttp.ClientResponse) -> bytes:
+        """The beginning of an error's body."""
+        data = b""
+        try:
+            async with asyncio.timeout(_ERROR_S):
+                async for part in response.content.iter_any():
+                    data += part
+                    if len(data) >= MOST_OF_ERROR:
+                        response.close()
+                        break
+        except TimeoutError:
+            response.close()
+        return data[:MOST_OF_ERROR]
 
     def _at(self, path: str) -> URL:
         """The URL of a path; one that begins at the root of the server is given whole."""
@@ -162,24 +207,38 @@ class Endpoint:
         """Status and JSON of a POST outside the queue, for questions about the server itself."""
         return await self._plain("POST", path, orjson.dumps(value), timeout_s)
 
+    async def refusal(self, path: str, value: Any, timeout_s: float = 60.0) -> TryError | None:
+        """Why a request is refused; None where it is taken (its answer is not waited for)."""
+
+        async def read(response: aiohttp.ClientResponse) -> None:
+            response.close()
+
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.post(path, orjson.dumps(value), read)
+        except TimeoutError:
+            return TryError("late", f"no answer within {timeout_s:.0f} s")
+        except TryError as error:
+            return error
+        return None
+
     async def _plain(
         self, method: str, path: str, body: bytes | None, timeout_s: float
     ) -> tuple[int, Any]:
         import aiohttp
 
         try:
-            async with (
-                asyncio.timeout(timeout_s),
-                self._session.request(
-                    method, self._at(path), data=body, headers=self._headers
-                ) as response,
-            ):
-                data = await response.read()
+            async with asyncio.timeout(timeout_s), self._opened(method, path, body) as response:
+                data = await self.bodies.whole(response, Bounds(drip_s=timeout_s))
+        except TryError as error:
+            if error.trouble == "elsewhere":
+                raise PrerequisiteError(str(error)) from None
+            return (error.status, None) if error.status else (_NO_ANSWER, None)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             return 0, _short(error)
         try:
-            return response.status, orjson.loads(data)
-        except orjson.JSONDecodeError:
+            return response.status, load_json(data)
+        except ValueError:
             return response.status, None
 
 
@@ -190,48 +249,56 @@ def parse(data: bytes, content_type: str) -> dict[str, Any]:
         TryError: It is none.
     """
     try:
-        value = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        shown = data[:80].decode("utf-8", "replace")
-        raise TryError("broken", f"the answer is no JSON ({content_type}): {shown!r}") from None
+        value = load_json(data)
+    except ValueError:
+        shown = mask(data[:400].decode("utf-8", "replace"))[:80]
+        text = f"the answer is no JSON ({content_type[:40]}): {shown!r}"
+        raise TryError("broken", text, is_whole=True) from None
     if not isinstance(value, dict):
-        raise TryError("broken", f"the answer is no JSON object but {type(value).__name__}")
-    if "choices" not in value and "error" in value:  # some proxies say it with status 200
-        raise TryError("broken", f"the server answers with an error: {message_of(value)}")
+        text = f"the answer is no JSON object but {type(value).__name__}"
+        raise TryError("broken", text, is_whole=True)
+    if "choices" not in value and "error" in value:
+        raise of_error(value)
     return value
 
 
-_TOO_LONG = (
-    "context length",
-    "context_length",
-    "context window",
-    "context size",
-    "too long",
-    "max_model_len",
-)
-
-
-def is_too_long(error: TryError) -> bool:
-    """Whether a refusal says that the prompt does not fit the window."""
-    text = str(error).lower()
-    return error.status in (400, 413, 422) and any(phrase in text for phrase in _TOO_LONG)
+def of_error(value: dict[str, Any], num_tokens: int = 0) -> TryError:
+    """What an error under status 200 means, as some proxies give it: by its code, if it has one."""
+    error = value.get("error")
+    code = error.get("code", error.get("status")) if isinstance(error, dict) else None
+    status = int(str(code)) if re.fullmatch(r"[45]\d\d", str(code)) else 0
+    text = f"the server answers with an error: {message_of(value)}"
+    trouble = trouble_of(status or 429, _words_of(value))
+    if trouble is not None:
+        return TryError(
+            "refused", text, status=status, words=_words_of(value), trouble=trouble,
+            num_tokens=num_tokens,
+        )  # fmt: skip
+    if status in _BUSY:
+        return TryError("busy", text, status=status, num_tokens=num_tokens)
+    return TryError("broken", text, is_whole=not status, num_tokens=num_tokens)
 
 
 def _of_status(response: aiohttp.ClientResponse, data: bytes) -> TryError:
     """What a status other than 200 means."""
     status = response.status
     try:
-        told = message_of(orjson.loads(data))
-    except orjson.JSONDecodeError:
-        told = " ".join(data[:_SHOWN].decode("utf-8", "replace").split())
-    text = f"status {status}: {told}" if told else f"status {status}"
+        value = load_json(data)
+        shown, words = message_of(value), _words_of(value)
+    except (ValueError, TypeError):
+        words = " ".join(data.decode("utf-8", "replace").split())
+        shown = mask(words)[:_SHOWN]
+    text = f"status {status}: {shown}" if shown else f"status {status}"
+    after_s = retry_after(response.headers.get("Retry-After"))
+    trouble = trouble_of(status, words, asks_to_wait=after_s is not None)
+    if trouble is not None:
+        return TryError("refused", text, status=status, words=words, trouble=trouble)
     if status in _BUSY:
-        after_s = retry_after(response.headers.get("Retry-After"))
         return TryError("busy", text, status=status, after_s=after_s)
     if status in _AGAIN or status >= 500:
         kind: Kind = "down" if status in (502, 504) else "broken"
         return TryError(kind, text, status=status)
-    return TryError("refused", text, status=status)
+    return TryError("refused", text, status=status, words=words, trouble="row")
 
 
 def message_of(value: Any) -> str:
@@ -240,7 +307,12 @@ def message_of(value: Any) -> str:
         if isinstance(value, dict) and value.get(name):
             value = value[name]
     text = value if isinstance(value, str) else orjson.dumps(value).decode()
-    return mask(" ".join(text.split())[:_SHOWN])
+    return mask(" ".join(text.split()))[:_SHOWN]
+
+
+def _words_of(value: Any) -> str:
+    """Everything that an error's JSON says, its code and type included."""
+    return mask(orjson.dumps(value).decode())[:_MOST_WORDS]
 
 
 def retry_after(value: str | None, now: float | None = None) -> float | None:

@@ -1,38 +1,42 @@
 """Servers that speak the OpenAI API: vLLM, SGLang, llama.cpp, or somebody's endpoint.
 
 Requests are taken one by one and each answer is handed over as it comes. How many are in flight,
-who gets them and what is tried again is ``pool.py``'s; what is sent ``payloads.py``'s; what comes
-back ``replies.py``'s; and how a score is had ``served_scores.py``'s. Every sampled request carries
-its own seed, since replicas that were started alike otherwise answer alike.
+who gets them and what is tried again is ``pool.py``'s; whose fault a refusal is ``blame.py``'s;
+what is sent ``payloads.py``'s; what comes back ``replies.py``'s; and how a score is had
+``served_scores.py``'s. Every sampled request carries its own seed, since replicas that were started
+alike otherwise answer alike.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from scalediff.core.engine import Completion, EngineInfo, ModelSpec, Request, Score, Usage
-from scalediff.core.errors import EngineError, PrerequisiteError, RecipeError, RecordError
-from scalediff.core.secrets import api_key, mask
+from scalediff.core.errors import PrerequisiteError, RecipeError, RecordError
+from scalediff.core.secrets import api_key, mask, with_credentials
 from scalediff.engines import chat
+from scalediff.engines.asking import Asker, NoRoomError
+from scalediff.engines.bodies import Bodies, Bounds
+from scalediff.engines.caps import Caps
 from scalediff.engines.config import EngineConfig, HttpConfig
-from scalediff.engines.endpoint import Endpoint, TryError, is_too_long, parse
-from scalediff.engines.payloads import BEYOND_OPENAI, Body, Payloads
-from scalediff.engines.pool import Pool
+from scalediff.engines.endpoint import Endpoint, parse
+from scalediff.engines.payloads import Body, Payloads
 from scalediff.engines.reaching import endpoint_of, is_own, open_session, reach
 from scalediff.engines.rendering import LocalRenderer, Renderer, ServerRenderer, load_tokenizer
 from scalediff.engines.replies import Reply, completion_of, finish_reason, read_reply, written
 from scalediff.engines.served_scores import Scorer
 from scalediff.engines.streams import gather
+from scalediff.engines.trying import TryError
 
 if TYPE_CHECKING:
     import aiohttp
 
-_GOOD_PART = 0.9
+_REFITS = 4
+"""Times that a token cap is fitted to what a server says of its room."""
 _UNKNOWN_TEMPLATE = 256
 """Bytes that a chat template is taken to add where it is not known."""
 _EXAMPLE = Request(messages=({"role": "user", "content": "{problem}"},))
@@ -58,16 +62,18 @@ class OpenAIEngine:
         self.info = info
         self.usage = Usage()
         self._session = session
+        self._bodies = endpoints[0].bodies
         self._config = config
-        self._served = served
-        self._pool = Pool(endpoints, config.tries, config.patience_s, self.usage, self._serves)
         self._payloads = Payloads(served, config)
+        self._asker = Asker(endpoints, info.model, config, self._payloads, self.usage)
         self._renderer = renderer
         self._opens = info.opens_think if renderer is not None else None
-        self._overhead = len(info.example_prompt.encode()) or _UNKNOWN_TEMPLATE
+        overhead = len(info.example_prompt.encode()) or _UNKNOWN_TEMPLATE
+        self._caps = Caps(
+            info.window, overhead, renderer, self._asker.judge, config, self.usage.note
+        )
         self._scorer = Scorer(self._post_json, served, renderer, config)
         self._to_check = renderer if isinstance(renderer, LocalRenderer) else None
-        self._any_answer = False
 
     @classmethod
     async def open(
@@ -84,12 +90,15 @@ class OpenAIEngine:
             PrerequisiteError: Nobody answers, the key is not taken, or the model is not served.
         """
         http = config.http
-        outside = not own and not all(is_own(url) for url in spec.location.split())
+        urls = [with_credentials(url) for url in spec.location.split()]
+        outside = not own and not all(is_own(url) for url in urls)
         key = api_key(http.api_key_env)
         session = open_session(outside=outside)
         try:
-            urls = spec.location.split()
-            endpoints = [endpoint_of(session, url, http, own=own, key=key) for url in urls]
+            bodies = Bodies()
+            endpoints = [
+                endpoint_of(session, url, http, own=own, key=key, bodies=bodies) for url in urls
+            ]
             windows = [await reach(endpoint, spec.served) for endpoint in endpoints]
             if all(window is None for window in windows):
                 raise PrerequisiteError(
@@ -118,8 +127,17 @@ class OpenAIEngine:
 
     async def sample(self, request: Request) -> Completion:
         """One response; see ``core.engine.Engine``."""
+        counted: int | None = None
+        for _ in range(_REFITS):
+            fitted = await self._caps.fitted(request, counted)
+            try:
+                return await self._sample(fitted)
+            except NoRoomError as error:
+                counted = await self._caps.make_room(error, fitted)
+        raise RecordError("over_length", "the server refuses every token cap beside this prompt")
+
+    async def _sample(self, request: Request) -> Completion:
         stream = request.stop_when is not None
-        request = await self._fitted(request)
         prompt: str | list[int] | None = None
         if request.raw is not None:
             prompt = request.raw + request.prefix
@@ -130,11 +148,13 @@ class OpenAIEngine:
         else:
             path, body = "/completions", self._payloads.completion(request, prompt, stream=stream)
         cap = request.sampling.max_new_tokens
+        num_sent = self._caps.bytes_of(request)
+        bounds = self._bounds(cap, num_sent, logprobs=request.logprobs)
         doubted = False
 
         async def read(response: aiohttp.ClientResponse) -> tuple[Reply, Any]:
             nonlocal doubted
-            reply = await self._read(response, request)
+            reply = await self._read(response, request, bounds)
             if reply.reason == "stopped" and stream:
                 return reply, "stopped"
             reason = finish_reason(reply, cap, dict(request.reasons), self.info.model)
@@ -145,11 +165,14 @@ class OpenAIEngine:
                 raise TryError("broken", text, num_tokens=reply.num_tokens or 0)
             return reply, reason
 
-        reply, reason = await self._run(path, body, read, cap)
+        reply, reason = await self._asker.ask(
+            path, body, read, cap, lambda answer: answer[0].num_tokens or 0
+        )
         opens = self._opens if prompt is None or request.raw is None else _opens(request)
         completion = completion_of(request, reply, reason, opens)
         self.usage.answered(completion, cap)
-        if self._to_check is not None and prompt is None:
+        self.usage.estimated += reply.is_estimated
+        if self._to_check is not None and prompt is None and reply.num_prompt_tokens:
             await self._check_prompt(self._to_check, request, completion)
         return completion
 
@@ -162,135 +185,53 @@ class OpenAIEngine:
 
     async def close(self) -> None:
         """Close every connection; calls under way get an EngineError."""
-        await self._pool.close()
+        await self._asker.pool.close()
         await self._session.close()
 
-    async def _fitted(self, request: Request) -> Request:
-        """The request with a token cap that the window has room for: servers refuse a larger one.
-
-        A token has at least one byte, so that the bytes of a prompt bound its tokens; they are
-        counted only where that bound would cost a good part of the cap.
-        """
-        cap, window = request.sampling.max_new_tokens, self.info.window
-        texts = [m["content"] for m in request.messages or ()]
-        num = sum(len(t.encode("utf-8", "replace")) for t in (*texts, request.raw or ""))
-        num += len(request.prefix.encode("utf-8", "replace")) + self._overhead
-        if not window or num + cap <= window:
-            return request
-        if window - num < _GOOD_PART * min(cap, window) and self._renderer is not None:
-            num = await self._renderer.count(request)
-        if num >= window:
-            evidence = f"{num} tokens of prompt at most, window {window}"
-            raise RecordError("over_length", evidence)
-        sampling = replace(request.sampling, max_new_tokens=min(cap, window - num))
-        return replace(request, sampling=sampling)
-
-    async def _read(self, response: aiohttp.ClientResponse, request: Request) -> Reply:
+    async def _read(
+        self, response: aiohttp.ClientResponse, request: Request, bounds: Bounds
+    ) -> Reply:
         content_type = response.headers.get("Content-Type", "")
         if not content_type.startswith("text/event-stream"):
-            return read_reply(parse(await response.read(), content_type))
+            data = await self._bodies.whole(response, bounds)
+            return read_reply(parse(data, content_type), bounds)
         look = request.stop_when
 
         def ends(reply: Reply) -> bool:
             return look is not None and look(written(request, reply, self._opens or False) or "")
 
-        return await gather(response, ends)
+        return await gather(self._bodies.lines(response, bounds), bounds, ends, response.close)
 
-    async def _run(
-        self,
-        path: str,
-        body: Body,
-        read: Callable[[aiohttp.ClientResponse], Awaitable[tuple[Reply, Any]]],
-        cap: int,
-    ) -> tuple[Reply, Any]:
-        """Have a body answered by one of the servers."""
-        data = orjson.dumps(body)
-        clock = asyncio.get_running_loop().time
+    def _bounds(self, cap: int, num_sent: int, *, logprobs: bool) -> Bounds:
+        return Bounds.of(cap, num_sent, self._config.least_deadline_s, logprobs=logprobs)
 
-        async def send(member: Endpoint) -> tuple[Reply, Any]:
-            sent = clock()
-            answer = await member.post(path, data, read)
-            num_tokens = answer[0].num_tokens or 0
-            self._pool.note_answer(member, clock() - sent, num_tokens)
-            return answer
-
-        try:
-            answer = await self._pool.run(send, cap)
-        except TryError as error:
-            raise await self._refused(error, path, body) from None
-        self._any_answer = True
-        return answer
-
-    async def _post_json(self, path: str, body: Body) -> dict[str, Any]:
-        """The JSON of an answer, through the queue; for scores.
+    async def _post_json(
+        self, path: str, body: Body, make: Callable[[dict[str, Any]], Score]
+    ) -> Score:
+        """What is made of the JSON of an answer, through the queue; for scores.
 
         Raises:
-            TryError: The server refuses it.
+            RecordError: It is too long for the window.
+            ScalediffError: As ``Asker.ask``.
         """
-        data = orjson.dumps(body)
+        bounds = self._bounds(1, len(orjson.dumps(body)), logprobs=True)
 
-        async def read(response: aiohttp.ClientResponse) -> dict[str, Any]:
-            value = parse(await response.read(), response.headers.get("Content-Type", ""))
+        async def read(response: aiohttp.ClientResponse) -> Score:
+            data = await self._bodies.whole(response, bounds)
+            value = parse(data, response.headers.get("Content-Type", ""))
             read_reply(value)
-            return value
+            return make(value)
 
-        clock = asyncio.get_running_loop().time
-
-        async def send(member: Endpoint) -> dict[str, Any]:
-            sent = clock()
-            answer = await member.post(path, data, read)
-            self._pool.note_answer(member, clock() - sent, 0)
-            return answer
-
-        return await self._pool.run(send, 1)
-
-    async def _refused(self, error: TryError, path: str, body: Body) -> Exception:
-        """Whose fault a refusal is: the row's, or of all that is sent (then the run stops)."""
-        text = str(error)
-        if error.status == 401:
-            return PrerequisiteError(
-                f"{self.info.model}: the server wants an API key ({text}); export "
-                f"{self._config.api_key_env or 'SCALEDIFF_API_KEY'}=KEY"
-            )
-        if error.status in (404, 405, 410):
-            what = f"{self.info.model} does not serve this model or path ({text})"
-            if self._any_answer:  # it did before: the row is not to blame
-                return EngineError(what)
-            return PrerequisiteError(f"{what}; check the URL and the name after the #")
-        if is_too_long(error):
-            return RecordError("over_length", text)
-        if not self._any_answer and await self._refuses_all(path, body):
-            named = [f for f in (*BEYOND_OPENAI, "seed", "add_special_tokens") if f in text]
-            mend = (
-                f"; --engine 'http={{omit: [{', '.join(named)}]}}' leaves it out" if named else ""
-            )
-            return RecipeError(f"{self.info.model} refuses what is sent ({text}){mend}")
-        return RecordError("attempt_failed", f"the server refuses it: {text}")
-
-    async def _serves(self, member: Endpoint) -> bool:
-        """Whether a server answers a question of one token."""
-        body = {"model": self._served, "messages": list(_HELLO), "max_tokens": 1}
-        status, value = await member.ask("/chat/completions", body)
-        if status == 404:  # a server without chats
-            body = {"model": self._served, "prompt": "1", "max_tokens": 1}
-            status, value = await member.ask("/completions", body)
-        return status == 200 and isinstance(value, dict) and bool(value.get("choices"))
-
-    async def _refuses_all(self, path: str, body: Body) -> bool:
-        """Whether a request that nobody could object to is refused as well."""
-        small = {**body, "max_tokens": 1, "stream": False}
-        small.pop("stream_options", None)
-        small |= {"prompt": "1"} if "prompt" in body else {"messages": list(_HELLO)}
-        status, _ = await self._pool.members[0].ask(path, small)
-        return 400 <= status < 500 and status != 429
+        try:
+            return await self._asker.ask(path, body, read, 1, lambda _: 0)
+        except NoRoomError as error:
+            raise RecordError("over_length", str(error)) from None
 
     async def _check_prompt(
         self, renderer: LocalRenderer, request: Request, completion: Completion
     ) -> None:
         """Compare the server's count of prompt tokens with the tokenizer's, once."""
         counted = completion.num_prompt_tokens
-        if not counted:
-            return
         self._to_check = None
         expected = await renderer.count(request)
         if counted != expected:
@@ -299,9 +240,6 @@ class OpenAIEngine:
                 f"{self._config.tokenizer} makes {expected}: their chat templates or tokenizers "
                 "differ; name the tokenizer of the served model in engine.http.tokenizer"
             )
-
-
-_HELLO = ({"role": "user", "content": "1+1?"},)
 
 
 def _opens(request: Request) -> bool:

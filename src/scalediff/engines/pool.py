@@ -17,7 +17,9 @@ from typing import TypeVar
 
 from scalediff.core.engine import Usage
 from scalediff.core.errors import EngineError, RequestError
-from scalediff.engines.endpoint import Endpoint, TryError
+from scalediff.engines.endpoint import Endpoint
+from scalediff.engines.refusals import ENDPOINT
+from scalediff.engines.trying import TryError
 
 _FAILED_IN_A_ROW = 8
 """Failures without an answer in between after which a server is probed before it gets more."""
@@ -61,6 +63,7 @@ class Pool:
         self._timer: asyncio.TimerHandle | None = None
         self._wake_at = float("inf")
         self._turn = 0
+        self._ended: tuple[float, Callable[[], Exception]] | None = None
         self._under_way: dict[asyncio.Timeout, tuple[float, Endpoint, int, int]] = {}
         self._watch: asyncio.Task[None] | None = None
         self._tell_limit()
@@ -89,7 +92,9 @@ class Pool:
                 return await self._one(member, send, cap, late)
             except TryError as error:
                 if error.kind == "refused":
-                    raise
+                    if not self._others_may(member, error):
+                        raise
+                    continue
                 self._note_failure(member, error, sent)
                 busy += error.kind == "busy"
                 tries += error.kind != "busy"
@@ -104,6 +109,19 @@ class Pool:
             finally:
                 self._release(member)
             await asyncio.sleep(pause)
+            if self._ended is not None and self._ended[0] >= began:
+                raise self._ended[1]()
+
+    def _others_may(self, member: Endpoint, error: TryError) -> bool:
+        """Whether others are asked instead of one whose account or model is in trouble.
+
+        It is set aside until it answers again, so that no row has to meet it.
+        """
+        others = [m for m in self.members if m is not member and not m.is_down]
+        if error.trouble not in ENDPOINT or not others:
+            return False
+        self._set_aside(member, str(error), asks=True)
+        return True
 
     async def _fails_alone(self, member: Endpoint, began: float) -> bool:
         """Whether the servers answer others: they did meanwhile, or do if asked a small thing."""
@@ -255,22 +273,27 @@ class Pool:
     def _tell_limit(self) -> None:
         self._usage.limit = sum(m.limit.value for m in self.members)
 
-    def _set_aside(self, member: Endpoint, why: str) -> None:
+    def _set_aside(self, member: Endpoint, why: str, *, asks: bool = False) -> None:
+        """Leave a server alone until it answers a probe; with ``asks`` a question to the model."""
         if member.is_down:
             return
         member.is_down = True
-        task = asyncio.get_running_loop().create_task(self._probe(member, why))
+        task = asyncio.get_running_loop().create_task(self._probe(member, why, asks=asks))
         self._probes[member] = task
 
-    async def _probe(self, member: Endpoint, why: str) -> None:
+    async def _probe(self, member: Endpoint, why: str, *, asks: bool) -> None:
         """Ask until somebody answers; give up for whoever waits when patience ends."""
         loop = asyncio.get_running_loop()
-        since, pause = loop.time(), _FIRST_PROBE_S
+        since, pause = loop.time(), _LONGEST_PROBE_S if asks else _FIRST_PROBE_S
         while True:
             await asyncio.sleep(random.uniform(0.5, 1.0) * pause)
-            status, _ = await member.get("/models", timeout_s=10.0)
-            if 0 < status < 500 or status == 501:
-                break
+            if asks:
+                if await self._serves(member):
+                    break
+            else:
+                status, _ = await member.get("/models", timeout_s=10.0)
+                if 0 < status < 500 or status == 501:
+                    break
             pause = min(2 * pause, _LONGEST_PROBE_S)
             nobody = all(m.is_down for m in self.members)
             if nobody and loop.time() - since > self._patience_s:
@@ -283,10 +306,15 @@ class Pool:
         self._wake()
 
     def _fail_waiting(self, text: str) -> None:
+        self.stop(lambda: EngineError(text))
+
+    def stop(self, error: Callable[[], Exception]) -> None:
+        """Fail what waits for a turn or would be tried again; what is under way may finish."""
+        self._ended = (asyncio.get_running_loop().time(), error)
         while self._waiting:
             place = self._waiting.popleft()
             if not place.done():
-                place.set_exception(EngineError(text))
+                place.set_exception(error())
 
 
 def _backoff(n: int) -> float:

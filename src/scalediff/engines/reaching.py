@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from scalediff.core.errors import PrerequisiteError
 from scalediff.core.secrets import mask
+from scalediff.engines.bodies import Bodies, count_of
 from scalediff.engines.config import HttpConfig
 from scalediff.engines.endpoint import Endpoint
 from scalediff.engines.pacing import AdaptiveLimit, FixedLimit, Limit, Speeds
@@ -28,9 +29,10 @@ def open_session(*, outside: bool) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300, socket_factory=_socket),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
-        headers={"Content-Type": "application/json"},
+        # what is packed is unpacked with a bound (bodies.py), and best not packed at all
+        headers={"Content-Type": "application/json", "Accept-Encoding": "identity"},
         trust_env=outside,
-        auto_decompress=True,
+        auto_decompress=False,
         read_bufsize=2**18,
     )
 
@@ -57,11 +59,17 @@ def _socket(address: Any) -> socket.socket:
 
 
 def endpoint_of(
-    session: aiohttp.ClientSession, url: str, http: HttpConfig, *, own: bool, key: str | None
+    session: aiohttp.ClientSession,
+    url: str,
+    http: HttpConfig,
+    *,
+    own: bool,
+    key: str | None,
+    bodies: Bodies,
 ) -> Endpoint:
     """The endpoint of a URL, with the limit and the deadlines that the settings ask for."""
     speeds = Speeds(http.least_deadline_s, http.slowest_tokens_per_s)
-    return Endpoint(session, url, _limit(url, http, own), speeds, key)
+    return Endpoint(session, url, _limit(url, http, own), speeds, key, bodies)
 
 
 def _limit(url: str, http: HttpConfig, own: bool) -> Limit:
@@ -110,13 +118,14 @@ async def reach(endpoint: Endpoint, served: str) -> int | None:
             "/v1), or see whether a login page or a proxy answers in its place"
         )
     listed = value.get("data") if isinstance(value, dict) else None
-    models = [m for m in listed or () if isinstance(m, dict) and m.get("id")]
+    given = listed if isinstance(listed, list) else []
+    models = [m for m in given if isinstance(m, dict) and isinstance(m.get("id"), str)]
     if not models:
         return 0  # not every server lists its models
     for model in models:
         if model["id"] == served:
-            return int(model.get("max_model_len") or 0)
-    names = ", ".join(str(m["id"]) for m in models[:5])
+            return count_of(model.get("max_model_len")) or 0
+    names = ", ".join(m["id"][:80] for m in models[:5])
     raise PrerequisiteError(
         f"{endpoint.shown} does not serve {served}; it serves {mask(names)}: name one of these "
         "after the #"

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from scalediff.core.engine import Request
 from scalediff.core.errors import EngineError, PrerequisiteError
+from scalediff.core.secrets import mask_keys
 from scalediff.engines import chat
 from scalediff.engines.endpoint import Endpoint
 
@@ -20,6 +21,11 @@ Prompt = str | list[int]
 
 class Renderer(Protocol):
     """Renders requests for the raw endpoint."""
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether ``count`` gives tokens rather than a bound."""
+        ...
 
     async def prompt(self, request: Request, more: str = "") -> Prompt:
         """The prompt with the request's prefix and ``more`` after it."""
@@ -36,6 +42,8 @@ class Renderer(Protocol):
 
 class LocalRenderer:
     """With the tokenizer that the recipe names."""
+
+    is_exact = True
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
@@ -60,6 +68,11 @@ class ServerRenderer:
         self._endpoint, self._served, self._kind = endpoint, served, kind
         self._root = endpoint.base.removesuffix("/v1")
         self._ends: dict[str, list[int]] = {}
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether tokens are counted: llama.cpp gives the prompt as text."""
+        return self._kind == "vllm"
 
     @classmethod
     async def find(cls, endpoint: Endpoint, served: str) -> ServerRenderer | None:
@@ -95,10 +108,10 @@ class ServerRenderer:
             return request.raw
         if self._kind == "llama":
             value = await self._post("/apply-template", {"messages": list(request.messages or ())})
-            return str(value.get("prompt") or "")
+            return mask_keys(_text(value))
         ids = await self._ids(self._chat(request))
         value = await self._post("/detokenize", {"model": self._served, "tokens": ids})
-        return str(value.get("prompt") or "")
+        return mask_keys(_text(value))
 
     async def count(self, request: Request) -> int:
         """Tokens of the prompt with the request's prefix; its bytes where it comes as text."""
@@ -118,15 +131,20 @@ class ServerRenderer:
     async def _ids(self, body: dict[str, Any]) -> list[int]:
         value = await self._post("/tokenize", {"model": self._served, **body})
         tokens = value.get("tokens")
-        if not isinstance(tokens, list):
+        if not isinstance(tokens, list) or not all(type(token) is int for token in tokens):
             raise EngineError(f"{self._endpoint.shown} counts tokens but does not list them")
-        return [int(token) for token in tokens]
+        return tokens
 
     async def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         status, value = await self._endpoint.ask(self._root + path, body)
         if status != 200 or not isinstance(value, dict):
             raise EngineError(f"{self._endpoint.shown}{path} answers with status {status}")
         return value
+
+
+def _text(value: dict[str, Any]) -> str:
+    prompt = value.get("prompt")
+    return prompt if isinstance(prompt, str) else ""
 
 
 def load_tokenizer(name: str) -> Any:

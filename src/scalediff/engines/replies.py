@@ -13,11 +13,16 @@ from typing import Any
 
 from scalediff.core.engine import Completion, FinishReason, Request
 from scalediff.core.errors import RecipeError, RecordError
+from scalediff.core.secrets import mask, mask_keys
 from scalediff.engines import chat
-from scalediff.engines.endpoint import TryError
+from scalediff.engines.bodies import Bounds, count_of
+from scalediff.engines.trying import TryError
 from scalediff.text import thoughts
 from scalediff.text.marks import ending
 from scalediff.text.messages import apart, parts_of
+
+LEAST_LOGPROB = -1e300
+"""Stands for minus infinity, which JSON lacks."""
 
 
 @dataclass
@@ -31,6 +36,8 @@ class Reply:
         num_tokens: Sampled tokens; None where the server does not count them.
         num_prompt_tokens: Tokens of the prompt; None where it does not.
         logprobs: Of each sampled token.
+        bounds: What counts may be.
+        is_estimated: Whether its tokens are an estimate, since the server counts none that can be.
     """
 
     content: str | None = None
@@ -39,56 +46,98 @@ class Reply:
     num_tokens: int | None = None
     num_prompt_tokens: int | None = None
     logprobs: list[float] = field(default_factory=list)
+    bounds: Bounds = field(default_factory=Bounds)
+    is_estimated: bool = False
 
     def count(self, usage: Any) -> None:
-        """Take the counts of a ``usage`` object."""
+        """Take the counts of a ``usage`` object, as far as they can be."""
         if isinstance(usage, dict):
-            sampled, prompt = usage.get("completion_tokens"), usage.get("prompt_tokens")
-            self.num_tokens = sampled if isinstance(sampled, int) else self.num_tokens
-            self.num_prompt_tokens = prompt if isinstance(prompt, int) else self.num_prompt_tokens
+            sampled = count_of(usage.get("completion_tokens"), self.bounds.tokens)
+            prompt = count_of(usage.get("prompt_tokens"), self.bounds.prompt)
+            self.num_tokens = self.num_tokens if sampled is None else sampled
+            self.num_prompt_tokens = self.num_prompt_tokens if prompt is None else prompt
+
+    def tokens(self) -> int:
+        """Sampled tokens; a rough count where the server's cannot be.
+
+        None at all would say that it was free, and a count too small evades a budget.
+        """
+        length = len(self.content or "") + len(self.reasoning or "")
+        if self.num_tokens is not None and length <= _LONGEST_TOKEN * self.num_tokens:
+            return self.num_tokens
+        self.is_estimated = True
+        return min(max(len(self.logprobs), -(-length // _CHARACTERS)), self.bounds.tokens)
+
+    def prompt_tokens(self, num_characters: int) -> int:
+        """Tokens of a prompt of so many characters; estimated where the count cannot be."""
+        if self.num_prompt_tokens is not None and num_characters <= (
+            _LONGEST_TOKEN * self.num_prompt_tokens
+        ):
+            return self.num_prompt_tokens
+        self.is_estimated = True
+        return -(-num_characters // _CHARACTERS)
 
 
-def read_reply(value: dict[str, Any]) -> Reply:
+_CHARACTERS = 4
+"""Of a token, about."""
+_LONGEST_TOKEN = 128
+"""Characters of a token, at most: some are long runs of blanks."""
+
+
+def read_reply(value: dict[str, Any], bounds: Bounds | None = None) -> Reply:
     """The reply in the body of an answer that was not streamed.
 
     Raises:
         TryError: There is no choice in it, or a choice without a message or text.
     """
     choices = value.get("choices")
-    reply = Reply()
+    reply = Reply(bounds=bounds or Bounds())
     reply.count(value.get("usage"))
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-        raise TryError("broken", "the answer has no choice", num_tokens=reply.num_tokens or 0)
+        raise _useless(reply, "the answer has no choice")
     choice = choices[0]
     reply.reason = choice.get("finish_reason")
     reply.logprobs = read_logprobs(choice.get("logprobs"))
     message = choice.get("message")
     if isinstance(message, dict):
-        add_message(reply, message)
+        reply.reasoning, reply.content = parts_of(message)
+        refused = message.get("refusal")
+        if reply.content is None and reply.reasoning is None and isinstance(refused, str):
+            raise _useless(reply, f"the model refuses: {mask(refused)[:120]}")
     elif isinstance(choice.get("text"), str):
         reply.content = choice["text"]
     if reply.content is None and reply.reasoning is None:
-        raise TryError("broken", "the choice has no content", num_tokens=reply.num_tokens or 0)
+        raise _useless(reply, "the choice has no content")
+    return without_keys(reply)
+
+
+def without_keys(reply: Reply) -> Reply:
+    """The reply without an API key that the server repeats."""
+    reply.content = mask_keys(reply.content) if reply.content else reply.content
+    reply.reasoning = mask_keys(reply.reasoning) if reply.reasoning else reply.reasoning
     return reply
 
 
-def add_message(reply: Reply, message: dict[str, Any]) -> None:
-    """Add a message (or a delta of one) to a reply."""
-    reasoning, content = parts_of(message)
-    if content is not None:
-        reply.content = (reply.content or "") + content
-    if reasoning is not None:
-        reply.reasoning = (reply.reasoning or "") + reasoning
+def _useless(reply: Reply, why: str) -> TryError:
+    return TryError("broken", why, num_tokens=reply.num_tokens or 0, is_whole=True)
 
 
 def read_logprobs(value: Any) -> list[float]:
-    """The log-probabilities of sampled tokens, in the form of chats or of completions."""
+    """The log-probabilities of sampled tokens, in the form of chats or of completions.
+
+    None at all where one is no log-probability: they stand for tokens by their places.
+    """
     if not isinstance(value, dict):
         return []
-    if isinstance(value.get("content"), list):
-        return [float(entry["logprob"]) for entry in value["content"] if "logprob" in entry]
     given = value.get("token_logprobs")
-    return [float(x) for x in given if x is not None] if isinstance(given, list) else []
+    if isinstance(value.get("content"), list):
+        given = [e.get("logprob") if isinstance(e, dict) else "" for e in value["content"]]
+    if not isinstance(given, list):
+        return []
+    numbers = [x for x in given if x is not None]
+    if any(isinstance(x, bool) or not isinstance(x, int | float) or x != x for x in numbers):
+        return []
+    return [max(float(x), LEAST_LOGPROB) for x in numbers]
 
 
 def finish_reason(
@@ -112,7 +161,7 @@ def finish_reason(
     if reason in (None, ""):
         if reply.num_tokens is not None and reply.num_tokens >= cap:
             return "length"
-        raise _not_whole(reply, "no finish reason")
+        raise _useless(reply, "the answer is not whole (no finish reason)")
     meaning, said = ending(reason, more), repr(reason)[:80]
     if meaning == "refused":
         raise RecordError(
@@ -145,15 +194,14 @@ def completion_of(
         opens_think: Whether the model's template opens the thought; None where nobody knows.
     """
     reasoning, content = _parts(request, reply, reason, opens_think)
-    num_tokens = reply.num_tokens
-    if num_tokens is None:  # a rough count is better than none, which would say that it was free
-        num_tokens = len(reply.logprobs) or _guess(reply.content) + _guess(reply.reasoning)
+    num_characters = sum(len(m["content"]) for m in request.messages or ())
+    num_characters += len(request.raw or "") + len(request.prefix)
     return Completion(
         reasoning=reasoning,
         content=content,
         finish_reason=reason,
-        num_tokens=num_tokens,
-        num_prompt_tokens=reply.num_prompt_tokens or 0,
+        num_tokens=reply.tokens(),
+        num_prompt_tokens=reply.prompt_tokens(num_characters),
         text=written(request, reply, opens_think),
         logprobs=tuple(reply.logprobs) if request.logprobs else None,
     )
@@ -190,8 +238,3 @@ def written(request: Request, reply: Reply, opens_think: bool | None) -> str | N
     closed = f"\n{chat.CLOSE}\n\n{content}" if content else ""
     start = "" if opens_think or request.prefix else f"{chat.OPEN}\n"
     return f"{request.prefix}{start}{reply.reasoning}{closed}"
-
-
-def _guess(text: str | None) -> int:
-    """Tokens of a text at four characters each."""
-    return -(-len(text or "") // 4)

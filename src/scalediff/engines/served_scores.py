@@ -15,19 +15,24 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from scalediff.core.engine import Request, Score, ScoreMethod
-from scalediff.core.errors import EngineError, RecipeError, RecordError
+from scalediff.core.errors import RecipeError, RequestError
 from scalediff.engines.config import HttpConfig
-from scalediff.engines.endpoint import TryError, is_too_long
 from scalediff.engines.payloads import Body
 from scalediff.engines.rendering import Prompt, Renderer
+from scalediff.engines.trying import TryError
+
+_ROUNDED = 1e-3
+"""What rounding may add to the log-probability of what is certain."""
 
 _TOP_K = (20, 5)
 """Most servers list up to 20 tokens, some no more than 5."""
 
-Post = Callable[[str, Body], Awaitable[dict[str, Any]]]
+Make = Callable[[dict[str, Any]], Score]
+Post = Callable[[str, Body, Make], Awaitable[Score]]
 
 
 class _NotOffered(Exception):
@@ -54,7 +59,7 @@ class Scorer:
     """Scores by one server's means.
 
     Args:
-        post: Sends a body through the queue and gives the JSON of the answer.
+        post: Sends a body through the queue and gives what is made of the JSON of the answer.
         served: The model's name at the server.
         renderer: Renders prompts; without one only chats can be asked, and only for ``top_k``.
         config: Fields left out and added.
@@ -75,21 +80,14 @@ class Scorer:
 
         Raises:
             RecipeError: The server has none of the ways.
-            RecordError: It refuses this request.
+            RequestError: It refuses this request, or gives no score for it, and answers others.
+            RecordError: The prompt is too long.
         """
         if self._way is None:
             async with self._finding:  # one request finds out for all
                 if self._way is None:
                     return await self._find(request, continuation)
-        try:
-            return await self._by(self._way, request, continuation)
-        except _NotOffered as why:
-            raise RecordError("attempt_failed", f"no score: {why}") from None
-        except TryError as error:
-            if error.status in (401, 403, 404, 405, 410):  # it scored before: no row is to blame
-                raise EngineError(f"{self._served}: {error}") from None
-            reason = "over_length" if is_too_long(error) else "attempt_failed"
-            raise RecordError(reason, str(error)) from None
+        return await self._by(self._way, request, continuation)
 
     async def _find(self, request: Request, continuation: str) -> Score:
         reasons: dict[str, str] = {}
@@ -98,9 +96,7 @@ class Scorer:
                 score = await self._by(way, request, continuation)
             except _NotOffered as why:
                 reasons[way.method] = str(why)
-            except TryError as error:
-                if is_too_long(error):
-                    raise RecordError("over_length", str(error)) from None
+            except (RequestError, RecipeError) as error:  # another way may be taken
                 reasons[way.method] = str(error)
             else:
                 self._way = way
@@ -120,47 +116,25 @@ class Scorer:
                               "engine.http.tokenizer")  # fmt: skip
         prompt = await self._renderer.prompt(request, continuation)
         if way.method == "prompt_logprobs":
-            return await self._of_prompt(prompt, continuation)
-        return await self._of_echo(prompt, continuation)
+            body = self._body(prompt, prompt_logprobs=1)
+            make = partial(_of_prompt, prompt, continuation)
+        else:
+            body = self._body(prompt, echo=True, logprobs=1)
+            make = partial(_of_echo, continuation)
+        return await self._had("/completions", body, make)
 
-    async def _of_prompt(self, prompt: Prompt, continuation: str) -> Score:
-        value = await self._post("/completions", self._body(prompt, prompt_logprobs=1))
-        choice = value["choices"][0]
-        given = choice.get("prompt_logprobs") or value.get("prompt_logprobs")
-        if not isinstance(given, list) or len(given) < 2:
-            raise _NotOffered("the answer has no prompt_logprobs")
-        # the token that stands in the prompt comes first, then the most probable ones
-        last = [next(iter(entry.values())) if entry else {} for entry in given]
-        if isinstance(prompt, list) and len(prompt) == len(given):
-            last = [(e or {}).get(str(t), {}) for e, t in zip(given, prompt, strict=True)]
-        m = _at_end([str(token.get("decoded_token") or "") for token in last], continuation)
-        logprobs = [float(token["logprob"]) for token in last[-m:]]
-        is_greedy = all(token.get("rank") == 1 for token in last[-m:])
-        return Score(sum(logprobs), is_greedy, len(given) - m, "prompt_logprobs")
+    async def _had(self, path: str, body: Body, make: Make) -> Score:
+        """The score in an answer; one without it is of no use once the way is known."""
 
-    async def _of_echo(self, prompt: Prompt, continuation: str) -> Score:
-        body = self._body(prompt, echo=True, logprobs=1)
-        value = await self._post("/completions", body)
-        told = value["choices"][0].get("logprobs")
-        if not isinstance(told, dict) or not told.get("tokens"):
-            raise _NotOffered("the answer's logprobs are null")
-        usage = value.get("usage") or {}
-        sampled = int(usage.get("completion_tokens") or 0)
-        tokens = [str(token) for token in told["tokens"]]
-        num = len(tokens) - sampled
-        counted = int(usage.get("prompt_tokens") or 0)
-        if num < 2 or num < counted - 1:  # some leave out the token that begins the text
-            raise _NotOffered(f"echo is accepted and ignored: {len(tokens)} tokens came back of a "
-                              f"prompt of {counted}")  # fmt: skip
-        m = _at_end(tokens[:num], continuation)
-        logprobs = [float(x) for x in told["token_logprobs"][num - m : num]]
-        best = (told.get("top_logprobs") or [None] * len(tokens))[num - m : num]
-        if any(entry is None for entry in best):
-            raise _NotOffered("echo comes without top_logprobs")
-        is_greedy = all(
-            lp >= max(entry.values(), default=lp) for lp, entry in zip(logprobs, best, strict=True)
-        )
-        return Score(sum(logprobs), is_greedy, num - m, "echo")
+        def checked(value: dict[str, Any]) -> Score:
+            try:
+                return _checked(make, value)
+            except _NotOffered as why:
+                if self._way is None:
+                    raise
+                raise TryError("broken", f"no score: {why}", is_whole=True) from None
+
+        return await self._post(path, body, checked)
 
     async def _of_first_token(self, way: _Way, request: Request, continuation: str) -> Score:
         if way.by_chat and (request.raw is not None or request.prefix):
@@ -170,14 +144,11 @@ class Scorer:
             for name in ("prompt", "add_special_tokens", "skip_special_tokens"):
                 body.pop(name, None)
             body["messages"] = list(request.messages or ())
-            value = await self._post("/chat/completions", body)
-        elif self._renderer is not None:
-            prompt = await self._renderer.prompt(request)
-            value = await self._post("/completions", self._body(prompt, logprobs=way.top_k))
-        else:
+            return await self._had("/chat/completions", body, partial(_of_best, continuation))
+        if self._renderer is None:
             raise _NotOffered("prompts cannot be rendered")
-        counted = int((value.get("usage") or {}).get("prompt_tokens") or 0)
-        return _from_best(_first_tokens(value["choices"][0].get("logprobs")), continuation, counted)
+        body = self._body(await self._renderer.prompt(request), logprobs=way.top_k)
+        return await self._had("/completions", body, partial(_of_best, continuation))
 
     def _body(self, prompt: Prompt, **more: Any) -> Body:
         body = {
@@ -191,6 +162,64 @@ class Scorer:
             **self._config.extra_body,
         }
         return {name: value for name, value in body.items() if name not in self._config.omit}
+
+
+def _checked(make: Make, value: dict[str, Any]) -> Score:
+    """The score that an answer holds.
+
+    Raises:
+        _NotOffered: It has another form, or its numbers are no log-probabilities.
+    """
+    try:
+        score = make(value)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, StopIteration):
+        raise _NotOffered("its log-probabilities are of no form that is known") from None
+    if not score.logprob <= _ROUNDED:  # NaN is not either
+        raise _NotOffered(f"{score.logprob} is no log-probability")
+    return score
+
+
+def _of_prompt(prompt: Prompt, continuation: str, value: dict[str, Any]) -> Score:
+    choice = value["choices"][0]
+    given = choice.get("prompt_logprobs") or value.get("prompt_logprobs")
+    if not isinstance(given, list) or len(given) < 2:
+        raise _NotOffered("the answer has no prompt_logprobs")
+    # the token that stands in the prompt comes first, then the most probable ones
+    last = [next(iter(entry.values())) if entry else {} for entry in given]
+    if isinstance(prompt, list) and len(prompt) == len(given):
+        last = [(e or {}).get(str(t), {}) for e, t in zip(given, prompt, strict=True)]
+    m = _at_end([str(token.get("decoded_token") or "") for token in last], continuation)
+    logprobs = [float(token["logprob"]) for token in last[-m:]]
+    is_greedy = all(token.get("rank") == 1 for token in last[-m:])
+    return Score(sum(logprobs), is_greedy, len(given) - m, "prompt_logprobs")
+
+
+def _of_echo(continuation: str, value: dict[str, Any]) -> Score:
+    told = value["choices"][0].get("logprobs")
+    if not isinstance(told, dict) or not told.get("tokens"):
+        raise _NotOffered("the answer's logprobs are null")
+    usage = value.get("usage") or {}
+    sampled = int(usage.get("completion_tokens") or 0)
+    tokens = [str(token) for token in told["tokens"]]
+    num = len(tokens) - sampled
+    counted = int(usage.get("prompt_tokens") or 0)
+    if num < 2 or num < counted - 1:  # some leave out the token that begins the text
+        raise _NotOffered(f"echo is accepted and ignored: {len(tokens)} tokens came back of a "
+                          f"prompt of {counted}")  # fmt: skip
+    m = _at_end(tokens[:num], continuation)
+    logprobs = [float(x) for x in told["token_logprobs"][num - m : num]]
+    best = (told.get("top_logprobs") or [None] * len(tokens))[num - m : num]
+    if any(entry is None for entry in best):
+        raise _NotOffered("echo comes without top_logprobs")
+    is_greedy = all(
+        lp >= max(entry.values(), default=lp) for lp, entry in zip(logprobs, best, strict=True)
+    )
+    return Score(sum(logprobs), is_greedy, num - m, "echo")
+
+
+def _of_best(continuation: str, value: dict[str, Any]) -> Score:
+    counted = int((value.get("usage") or {}).get("prompt_tokens") or 0)
+    return _from_best(_first_tokens(value["choices"][0].get("logprobs")), continuation, counted)
 
 
 def _at_end(tokens: Sequence[str], continuation: str) -> int:

@@ -50,7 +50,23 @@ def _files(path: str) -> list[str]:
         return files
     if not _exists(place):
         raise InputError(f"{path} does not exist; check the path")
-    return _of_folder(place) if place.is_dir() else [str(place)]
+    if place.is_dir():
+        return _of_folder(place)
+    check_regular(place)
+    return [str(place)]
+
+
+def check_regular(place: Path) -> None:
+    """Refuse what has no end, or gives what it holds only once.
+
+    Raises:
+        InputError: It is a pipe, a socket or a device.
+    """
+    if place.exists() and not place.is_file():
+        raise InputError(
+            f"{place} is no regular file (a pipe, a socket or a device); write its rows to a file "
+            "and name that"
+        )
 
 
 def _exists(place: Path) -> bool:
@@ -63,7 +79,10 @@ def _exists(place: Path) -> bool:
 def _of_match(place: Path) -> list[str]:
     if place.is_dir():
         return _searched(place)
-    return [] if place.name.endswith(_REPORTS) else [str(place)]
+    if place.name.endswith(_REPORTS):
+        return []
+    check_regular(place)
+    return [str(place)]
 
 
 def _of_folder(place: Path) -> list[str]:

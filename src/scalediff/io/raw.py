@@ -16,9 +16,17 @@ import orjson
 
 from scalediff.core.errors import InputError
 from scalediff.io.elements import elements
-from scalediff.io.places import HUB, SUFFIXES
+from scalediff.io.places import HUB, SUFFIXES, check_regular
 from scalediff.io.unpack import open_unpacked
-from scalediff.io.values import MAX_LINE, Numbered, Unreadable, parse, shown
+from scalediff.io.values import (
+    MAX_LINE,
+    Numbered,
+    Unreadable,
+    is_deep,
+    parse,
+    shown,
+    too_deep,
+)
 
 _CHUNK = 1 << 20
 _HEAD = 1024
@@ -37,12 +45,13 @@ def raw_rows(path: str) -> Iterator[Numbered]:
     if path.startswith(HUB):
         from scalediff.io.hub import hub_rows
 
-        yield from enumerate(hub_rows(path), 1)
+        for number, value in enumerate(hub_rows(path), 1):
+            yield number, too_deep(value) if is_deep(value) else value
         return
     number = 0
     try:
         for number, value in _values_of(path):
-            yield number, value
+            yield number, too_deep(value) if is_deep(value) else value
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         where = f" after row {number:,}" if number else ""
@@ -52,9 +61,7 @@ def raw_rows(path: str) -> Iterator[Numbered]:
 
 
 def _values_of(path: str) -> Iterator[Numbered]:
-    place = Path(path)
-    if not place.is_file():
-        raise InputError(f"{path} is no regular file; write its rows to a file and name that")
+    check_regular(Path(path))
     with open(path, "rb") as file:
         magic = file.read(4)
     if not magic:

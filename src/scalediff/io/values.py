@@ -63,6 +63,34 @@ def _whole(digits: str) -> int | str:
 DECODER = json.JSONDecoder(parse_int=_whole, parse_constant=lambda name: None)
 
 
+MAX_DEPTH = 200
+"""Levels of a row. What writes rows has ends of its own, the first at 254."""
+
+_NESTING = (dict, list, tuple)
+
+
+def is_deep(value: Any) -> bool:
+    """Whether a value is nested deeper than rows may be."""
+    level = [value] if isinstance(value, _NESTING) else []
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, _NESTING)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def too_deep(value: Any) -> Unreadable:
+    """What is said of a row that is nested too deep: how it begins, as far as it is flat."""
+    items = value.items() if isinstance(value, dict) else ()
+    flat = [f"{k}: {str(v)[:100]}" for k, v in items if not isinstance(v, _NESTING)]
+    return Unreadable("it is nested too deep", shown(", ".join(flat[:5])))
+
+
 def shown(text: bytes | str) -> str:
     """How a row begins, for people."""
     text = text[: _SHOWN * 4]

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from scalediff.core.errors import RecipeError
+from scalediff.io.templates import check_template
 
 IGNORED = -100
 """Label of a token without a loss."""
@@ -176,6 +177,7 @@ def _template(tokenizer: Any, turns: list[dict[str, str]], **options: Any) -> st
             "the student's tokenizer has no chat template; add chat_template.jinja to the folder "
             "of its model"
         )
+    check_template(tokenizer)
     try:
         return str(tokenizer.apply_chat_template(turns, tokenize=False, **options))
     except jinja2.TemplateError as error:

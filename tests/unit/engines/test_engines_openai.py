@@ -11,11 +11,13 @@ from scripted import Scripted, answer, until
 
 from scalediff.core.engine import Completion, Request, Sampling
 from scalediff.core.errors import (
+    EndpointError,
     EngineError,
     PrerequisiteError,
     RecipeError,
     RecordError,
     RequestError,
+    Stopped,
 )
 from scalediff.engines import EngineConfig, endpoint, open_engine, pool
 from scalediff.engines.config import HttpConfig
@@ -201,14 +203,15 @@ def test_a_refusal_is_not_tried_again():
     def handler(path, body):
         tries.append(body)
         if body["messages"][0]["content"] == "long":
-            return refuse(400, "This model's maximum context length is 64 tokens")
+            return refuse(400, "the prompt is too long")
         return answer()
 
-    long, fine = ask(handler, request("long"), request("fine"))
+    long, fine = ask(handler, request("long"), request("fine"), models={"data": []})
     assert isinstance(long, RecordError)
     assert long.reason == "over_length"
     assert isinstance(fine, Completion)
-    assert len(tries) == 2
+    texts = [body["messages"][0]["content"] for body in tries]
+    assert sorted(texts) == ["1+1?", "fine", "long"]  # the question whether all are refused
 
 
 def test_a_refusal_of_one_request_is_the_row_s_own_and_of_all_the_recipe_s():
@@ -216,8 +219,8 @@ def test_a_refusal_of_one_request_is_the_row_s_own_and_of_all_the_recipe_s():
         return refuse(400, "bad words") if body["messages"][0]["content"] == "x" else answer()
 
     (done,) = ask(picky, request("x"))
-    assert isinstance(done, RecordError)
-    assert "bad words" in done.evidence
+    assert isinstance(done, RequestError)  # it remains, and its tries are counted
+    assert "bad words" in str(done)
 
     (done,) = ask(lambda path, body: refuse(400, "Unrecognized argument: top_k"), request())
     assert isinstance(done, RecipeError)
@@ -228,6 +231,8 @@ def test_a_cap_beyond_the_window_is_cut_to_what_it_has_room_for():
     caps = []
 
     def handler(path, body):
+        if len(body["messages"][0]["content"]) > 4096:
+            return refuse(400, "maximum context length is 4096 tokens, the prompt has 5012 tokens")
         caps.append(body["max_tokens"])
         return answer()
 
@@ -237,7 +242,7 @@ def test_a_cap_beyond_the_window_is_cut_to_what_it_has_room_for():
     assert isinstance(fine, Completion)
     assert 0.9 * 4096 < caps[0] < 4096
     assert isinstance(refused, RecordError)
-    assert (refused.reason, len(caps)) == ("over_length", 1)
+    assert refused.reason == "over_length"
 
 
 def test_fields_that_a_server_refuses_can_be_left_out():
@@ -449,7 +454,7 @@ def test_several_urls_share_the_work_and_a_dead_one_is_set_aside_and_comes_back(
         await many(100)  # nobody notices
         before = len(first.asked)
         await first.start()
-        await until(lambda: not engine._pool.members[0].is_down)
+        await until(lambda: not engine._asker.pool.members[0].is_down)
         await many(100)
         assert len(first.asked) > before + 30
         await engine.close()
@@ -596,3 +601,180 @@ def test_retry_after_reads_numbers_and_dates():
     assert endpoint.retry_after("-3") == 0.0
     assert endpoint.retry_after("nan") is None
     assert endpoint.retry_after("soon") is None
+
+
+def test_a_busy_server_is_asked_so_often_and_no_more(monkeypatch):
+    monkeypatch.setattr(pool, "_FIRST_BACKOFF_S", 0.001)
+    monkeypatch.setattr(pool, "_LONGEST_BACKOFF_S", 0.001)
+    asked = []
+
+    def handler(path, body):
+        asked.append(body)
+        return bad("429")
+
+    (done,) = ask(handler, request())
+    assert isinstance(done, EngineError)
+    assert not isinstance(done, RequestError)
+    assert len(asked) == pool._BUSY_TRIES
+
+
+def test_a_place_given_to_a_request_that_was_cancelled_meanwhile_is_given_back():
+    async def go():
+        started = asyncio.Event()
+
+        async def handler(path, body):
+            started.set()
+            await asyncio.sleep(0.05)
+            return answer()
+
+        async with Scripted(handler) as server:
+            config = EngineConfig(http=HttpConfig(in_flight=1))
+            engine = await open_engine(resolve(server.model), config)
+            first = asyncio.create_task(engine.sample(request("0")))
+            await started.wait()
+            second = asyncio.create_task(engine.sample(request("1")))
+            await until(lambda: engine.usage.waiting == 1)
+            place = engine._asker.pool._waiting[0]
+            # it gets its turn and is cancelled before it runs again
+            place.add_done_callback(lambda _: second.cancel())
+            await asyncio.gather(first, second, return_exceptions=True)
+            assert second.cancelled()
+            assert engine.usage.in_flight == 0
+            async with asyncio.timeout(5):
+                assert isinstance(await engine.sample(request("2")), Completion)
+            await engine.close()
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize(("num_tokens", "ends"), [(63, False), (64, True), (65, True)])
+def test_an_answer_without_a_reason_that_fills_its_cap_was_cut_by_it(monkeypatch, num_tokens, ends):
+    monkeypatch.setattr(pool, "_FIRST_BACKOFF_S", 0.001)
+
+    def handler(path, body):
+        choice = {"message": {"content": "x " * 60}, "finish_reason": None}
+        return {"choices": [choice], "usage": {"completion_tokens": num_tokens}}
+
+    (done,) = ask(handler, request(), tries=1)
+    assert (done.finish_reason == "length") if ends else isinstance(done, EngineError)
+
+
+@pytest.mark.parametrize(
+    ("num_good", "told"), [(0, "first 20 answers"), (1, "last 50 answers"), (9, "last 50 answers")]
+)
+def test_the_first_twenty_or_any_fifty_answers_of_no_use_stop_the_run(monkeypatch, num_good, told):
+    monkeypatch.setattr(pool, "_FIRST_BACKOFF_S", 0.001)
+    asked = []
+
+    def handler(path, body):
+        asked.append(body)
+        return answer(None) if len(asked) > num_good else answer()
+
+    done = ask(handler, *(request(str(i)) for i in range(80)), in_flight=1, tries=1)
+    errors = [d for d in done if isinstance(d, EndpointError)]
+    assert errors
+    assert told in str(errors[0])
+    assert "no content" in str(errors[0])
+    assert sum(isinstance(d, Completion) for d in done) == num_good
+    assert len(asked) < 160  # with the questions whether others are answered
+
+
+def test_answers_of_no_use_between_good_ones_stop_nothing(monkeypatch):
+    monkeypatch.setattr(pool, "_FIRST_BACKOFF_S", 0.001)
+
+    def handler(path, body):
+        text = body["messages"][0]["content"]
+        return answer(None) if text.isdecimal() and int(text) % 4 else answer()
+
+    done = ask(handler, *(request(str(i)) for i in range(100)), in_flight=1, tries=2)
+    assert sum(isinstance(d, Completion) for d in done) == 25
+    assert sum(isinstance(d, RequestError) for d in done) == 75
+
+
+def test_a_quota_in_passing_is_waited_for_and_one_for_good_is_not(monkeypatch):
+    monkeypatch.setattr(pool, "_FIRST_BACKOFF_S", 0.001)
+    asked = []
+
+    def handler(path, body):
+        asked.append(body)
+        text = "You exceeded your current quota: requests per minute"
+        return refuse(429, text) if len(asked) < 3 else answer()
+
+    (done,) = ask(handler, request())
+    assert isinstance(done, Completion)
+    (done,) = ask(lambda path, body: refuse(429, "You exceeded your current quota"), request())
+    assert isinstance(done, Stopped)
+
+
+def test_an_error_about_the_words_of_a_row_is_no_trouble_of_the_account():
+    def handler(path, body):
+        text = body["messages"][0]["content"]
+        return refuse(400, f"not accepted: {text}") if "balance" in text else answer()
+
+    odd, fine = ask(handler, request("Her account balance is spent"), request())
+    assert isinstance(odd, RequestError)
+    assert isinstance(fine, Completion)
+
+
+def test_a_redirect_on_the_same_host_is_followed_with_the_prompt():
+    def handler(path, body):
+        if path == "/chat/completions":
+            return web.Response(status=307, headers={"Location": "/v1/elsewhere"})
+        assert body["messages"]
+        return answer()
+
+    (done,) = ask(handler, request())
+    assert isinstance(done, Completion)
+
+
+def test_keys_and_passwords_that_a_server_repeats_are_in_no_answer(monkeypatch):
+    monkeypatch.setenv("SCALEDIFF_API_KEY", "sk-very/secret+key")
+    forms = ["sk-very/secret+key", "sk-very%2Fsecret%2Bkey",
+             base64.b64encode(b"sk-very/secret+key").decode()]  # fmt: skip
+
+    def handler(path, body):
+        text = " ".join(forms)
+        if body.get("stream"):
+            return events(text[:10], text[10:30], text[30:], " $\\boxed{4}$")
+        return answer(text, reasoning_content=text)
+
+    for done in ask(handler, request(), request(stop_when=lambda text: False)):
+        assert isinstance(done, Completion)
+        for form in forms:
+            assert form not in f"{done.reasoning} {done.content} {done.text}"
+        assert "***" in done.content
+
+
+@pytest.mark.parametrize(("user", "status"), [("", 2), ("me:pass word", 0)])
+def test_a_masked_password_is_never_sent(monkeypatch, user, status):
+    monkeypatch.setenv("SCALEDIFF_URL_CREDENTIALS", user)
+
+    async def go():
+        async with Scripted(lambda path, body: answer()) as server:
+            model = server.model.replace("http://", "http://***@")
+            if status:
+                with pytest.raises(PrerequisiteError, match="SCALEDIFF_URL_CREDENTIALS"):
+                    await open_engine(resolve(model), EngineConfig())
+                assert not server.headers
+                return
+            engine = await open_engine(resolve(model), EngineConfig())
+            await engine.sample(request())
+            await engine.close()
+            wanted = "Basic " + base64.b64encode(b"me:pass word").decode()
+            assert {headers["Authorization"] for headers in server.headers} == {wanted}
+
+    asyncio.run(go())
+
+
+def test_what_is_lowered_is_said_once():
+    async def go():
+        async with Scripted(lambda path, body: answer()) as server:
+            engine = await open_engine(resolve(server.model), EngineConfig())
+            wide = Sampling(max_new_tokens=32768)
+            for i in range(3):
+                await engine.sample(Request(messages=request(str(i)).messages, sampling=wide))
+            await engine.close()
+            return engine.usage.notes
+
+    (note,) = asyncio.run(go())
+    assert "32,768 is over the server's window of 4,096" in note

@@ -1,4 +1,5 @@
 import asyncio
+import math
 from dataclasses import replace
 
 import pytest
@@ -362,3 +363,29 @@ def test_scores_of_before_there_were_methods_are_exact():
     ((key, record),) = store.items()
     store[key] = {name: record[name] for name in ("logprob", "is_greedy", "num_prompt_tokens")}
     assert asyncio.run(recorder.score(ask(), "x")) == Score(-1.0, True, 7, "exact")
+
+
+@pytest.mark.parametrize("logprob", [-0.25, 0.0, -1234.5, -math.inf])
+def test_a_served_score_is_the_one_that_was_paid(tmp_path, logprob):
+    engine = Slow()
+
+    async def score(request, continuation):
+        engine.calls += 1
+        return Score(logprob, False, 7, "top_k", logprob, -0.125)
+
+    engine.score = score
+
+    async def main():
+        found = []
+        for _ in range(2):  # the second from the disk
+            store = AttemptStore(tmp_path)
+            recorder = RecordingEngine(engine, store)
+            found.append(await recorder.score(ask(), "</think>"))
+            store.close()
+        return found
+
+    paid, served = asyncio.run(main())
+    assert engine.calls == 1
+    assert served.logprob == max(paid.logprob, -1e300)
+    assert (served.low, served.high) == (max(logprob, -1e300), -0.125)
+    assert (served.is_greedy, served.method, served.num_prompt_tokens) == (False, "top_k", 7)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from scalediff.core.engine import Request, Score
-from scalediff.core.errors import RecipeError, RecordError
+from scalediff.core.errors import RecipeError, RecordError, RequestError
 from scalediff.engines.config import HttpConfig
 from scalediff.engines.endpoint import TryError
 from scalediff.engines.served_scores import Scorer
@@ -33,12 +33,15 @@ class Server:
         self._answers = answers
         self.asked: list[dict[str, Any]] = []
 
-    async def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    async def post(self, path: str, body: dict[str, Any], make: Any) -> Score:
         self.asked.append(body)
         made = self._answers(path, body)
         if made is None:
-            raise TryError("refused", "status 400: unknown field", status=400)
-        return {"choices": [made], "usage": {"prompt_tokens": 4, "completion_tokens": 1}}
+            raise RequestError("status 400: unknown field")
+        found: Score = make(
+            {"choices": [made], "usage": {"prompt_tokens": 4, "completion_tokens": 1}}
+        )
+        return found
 
 
 def score(answers: Any, *, renderer: Any = Words(), continuation: str = "</think>") -> Score:  # noqa: B008
@@ -134,8 +137,8 @@ def test_the_way_is_found_once():
 
 def test_a_prompt_that_is_too_long_is_the_row_s_own():
     class Full(Server):
-        async def post(self, path, body):
-            raise TryError("refused", "maximum context length is 8 tokens", status=400)
+        async def post(self, path, body, make):
+            raise RecordError("over_length", "maximum context length is 8 tokens")
 
     async def go() -> None:
         await Scorer(Full(None).post, "m", Words(), HttpConfig()).score(REQUEST, "</think>")
@@ -151,3 +154,33 @@ def test_a_token_across_the_border_is_no_score():
 
     with pytest.raises(RecipeError, match="does not end in"):
         score(joined)
+
+
+@pytest.mark.parametrize("wrong", [
+    {"prompt_logprobs": "none"}, {"prompt_logprobs": [None, 3, 4]},
+    {"prompt_logprobs": [None, {"1": {"logprob": "-1", "decoded_token": 7}}]},
+    {"prompt_logprobs": [None, {"1": {"logprob": float("nan"), "decoded_token": "</think>"}}]},
+    {"prompt_logprobs": [None, {"1": {"logprob": 2.5, "decoded_token": "</think>"}}]},
+    {"prompt_logprobs": [None, {"1": {"decoded_token": "</think>"}}]},
+    {"prompt_logprobs": {"1": {}}}, {"prompt_logprobs": [[], []]},
+])  # fmt: skip
+def test_log_probabilities_of_another_form_are_no_score(wrong):
+    def odd(path, body):
+        return wrong if "prompt_logprobs" in body else None
+
+    with pytest.raises(RecipeError, match="cannot score a continuation"):
+        score(odd)
+
+
+def test_a_score_that_is_missing_once_the_way_is_known_is_of_no_use_and_drops_no_row():
+    answers = [prompt_logprobs, lambda path, body: {"text": "x"}]
+
+    async def go() -> None:
+        scorer = Scorer(Server(lambda *a: answers[0](*a)).post, "m", Words(), HttpConfig())
+        await scorer.score(REQUEST, "</think>")
+        answers.pop(0)
+        with pytest.raises(TryError, match="no prompt_logprobs") as error:
+            await scorer.score(REQUEST, "</think>")
+        assert error.value.is_whole
+
+    asyncio.run(go())
