@@ -84,6 +84,11 @@ class KeyedLog:
             num_damaged = int(self._numbers.find(NOBODY) is not None)  # all stretches have one key
             return len(self._numbers) - num_damaged
 
+    @property
+    def num_lost(self) -> int:
+        """Records found damaged since it was opened."""
+        return self._files.num_lost
+
     def __contains__(self, key: str) -> bool:
         with self._lock:
             return self._numbers.find(_short(key)) is not None

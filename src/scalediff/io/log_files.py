@@ -51,6 +51,7 @@ class LogFiles:
 
     Attributes:
         num_records: Lines of the index, with those of damaged stretches.
+        num_lost: Records found damaged since it was opened.
         size: Bytes of the payload file.
         handles: Payload and index, in the order in which they have to be safe.
 
@@ -76,6 +77,7 @@ class LogFiles:
         self._path = path
         self._report = report
         self._read_only = read_only
+        self.num_lost = 0
         self._index, self._payload = _open(path, read_only=read_only)
         self.handles = (self._payload, self._index)
         try:
@@ -181,6 +183,7 @@ class LogFiles:
                 f"{self._path.with_suffix('.log')}: 1 record with a wrong checksum skipped; "
                 "what was in there is done again"
             )
+        self.num_lost += 1
         if not self._read_only:
             place = self.place(number)
             lost = place._replace(key=NOBODY, outcome=LOST, has_header=True)
