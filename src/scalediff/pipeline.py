@@ -147,7 +147,7 @@ class Pipeline:
             del waiting[node.name]
             plan = self._planner.plan_of(node)
             if plan.state == "done":
-                self._restore(plan)
+                self._planner.folder(node.name).restore(self.run.damage)
                 self._note(plan)
                 self._watcher.begin(plan)
                 done.add(node.name)
@@ -190,11 +190,6 @@ class Pipeline:
         steps = self.run.manifest.get("steps", {})
         if steps.get(plan.node.name) != entry:
             self.run.update_manifest(steps={**steps, plan.node.name: entry})
-
-    def _restore(self, plan: Plan) -> None:
-        folder = self._planner.folder(plan.node.name)
-        if wrong := folder.restore():
-            self.run.damage(f"{folder.path}: {wrong}")
 
     def _start(self, plan: Plan) -> Callable[[], Seal]:
         """Open the step's folder; what is returned does the work and seals it."""

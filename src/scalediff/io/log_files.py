@@ -53,6 +53,7 @@ class LogFiles:
         num_records: Lines of the index, with those of damaged stretches.
         num_lost: Records found damaged since it was opened.
         size: Bytes of the payload file.
+        end: Where, at open, the last record ended that the index told right.
         handles: Payload and index, in the order in which they have to be safe.
 
     Args:
@@ -82,11 +83,11 @@ class LogFiles:
         self.handles = (self._payload, self._index)
         try:
             self.size = os.fstat(self._payload).st_size
-            self.num_records, end = self._num_whole()
+            self.num_records, self.end = self._num_whole()
             index_size = os.fstat(self._index).st_size
             if not read_only:
-                if end != self.size or self.num_records * _RECORD.size != index_size:
-                    self._repair(end, index_size)
+                if self.end != self.size or self.num_records * _RECORD.size != index_size:
+                    self._repair(self.end, index_size)
                 self._lose_bad(self.size + 1 if doubt_all else 2 * WINDOW_BYTES)
         except BaseException:
             self.close()
@@ -178,7 +179,7 @@ class LogFiles:
 
     def lose(self, number: int, *, say_so: bool = True) -> None:
         """Note that a record fails its checksum, so that it is not found any more."""
-        if say_so:
+        if say_so and not self._read_only:
             self._report(
                 f"{self._path.with_suffix('.log')}: 1 record with a wrong checksum skipped; "
                 "what was in there is done again"

@@ -41,12 +41,13 @@ READS = (1, 2)
 DOUBTED = "doubted.json"
 """What ``check --deep`` found damaged, until a run has dealt with it."""
 
-_MANIFESTS = ("manifest.json", "manifest.copy.json")
+MANIFESTS = ("manifest.json", "manifest.copy.json")
+"""The manifest, and what it is restored from."""
 
 
 def is_run(path: Path) -> bool:
     """Whether a folder is a run directory, also one whose manifest is gone."""
-    if any((path / name).is_file() for name in _MANIFESTS):
+    if any((path / name).is_file() for name in MANIFESTS):
         return True
     return (path / "attempts" / "attempts.log").is_file() or any(path.glob("steps/*/step.json"))
 
@@ -110,7 +111,7 @@ class Run:
 
         Where both are, what every run has: the steps that are done are found by their folders.
         """
-        for name in _MANIFESTS:
+        for name in MANIFESTS:
             with suppress(DamagedError):
                 value = read_json(self.path / name)
                 if isinstance(value, dict) and "format" in value:
@@ -122,7 +123,7 @@ class Run:
         self._write_manifest({**self.manifest, **values})
 
     def _write_manifest(self, value: dict[str, Any]) -> None:
-        for name in reversed(_MANIFESTS):
+        for name in reversed(MANIFESTS):
             write_json(self.path / name, {**value, **CHECKED})
 
     def write_recipe(self, text: str) -> None:
@@ -173,7 +174,7 @@ class Run:
         if whole.get("format") != FORMAT:
             self.update_manifest(format=FORMAT)  # logs are written in the new form from here on
             return
-        for name in _MANIFESTS:
+        for name in MANIFESTS:
             try:
                 found = read_json(self.path / name)
                 wrong = "" if found is not None else f"{self.path / name} is missing"

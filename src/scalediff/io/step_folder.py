@@ -15,6 +15,8 @@ from scalediff.core.errors import DamagedError
 from scalediff.io.atomic import is_temporary
 from scalediff.io.contents import file_digest
 from scalediff.io.json_files import CHECKED, read_json, write_json
+from scalediff.io.log import KeyedLog
+from scalediff.io.log_files import Report
 from scalediff.io.log_repair import free_name
 from scalediff.io.parquet import count_rows
 
@@ -208,27 +210,32 @@ class StepFolder:
                 return f"{name} {has if name in now else 'is missing'}"
         return ""
 
-    def restore(self) -> str:
-        """Put right what a step that is done does not stand on; what was wrong, as a phrase.
+    def restore(self, report: Report) -> None:
+        """Put right what a step that is done does not stand on: its ledger and ``spent.json``.
 
-        ``spent.json`` is written from the seal, and the seal vouches for the ledger as it is now.
+        A ledger is opened where it is small, or not of the size that was sealed; the seal vouches
+        for it as it is then.
         """
         seal = self.seal
         if seal is None:
-            return ""
-        wrong = self.wrong_ledger()
+            return
+        wrong, now = self.wrong_ledger(), self._ledger()
         if wrong:
-            ledger = self._ledger()
-            write_json(self.path / "seal.json", {**seal, "ledger": ledger, **CHECKED})
-            wrong += "; the step is whole without it, and its attempts are in the store"
+            report(
+                f"{self.path}: {wrong}; the step is whole without it, and its attempts are in the "
+                "store"
+            )
+        if now and seal.get("ledger") and (wrong or sum(now.values()) <= SMALL_BYTES):
+            KeyedLog(self.path / "ledger", report=report).close()
+        if "ledger" in seal and self._ledger() != seal["ledger"]:
+            write_json(self.path / "seal.json", {**seal, "ledger": self._ledger(), **CHECKED})
         try:
             has_spent = isinstance(read_json(self.path / "spent.json"), dict)
         except DamagedError:
             has_spent = False
         if not has_spent:
+            report(f"{self.path / 'spent.json'} is not there or damaged; written from the seal")
             write_json(self.path / "spent.json", {**self.spent, **CHECKED})
-            wrong = "; ".join(filter(None, (wrong, "spent.json was written again from the seal")))
-        return wrong
 
 
 def _is_sealed(name: str) -> bool:
