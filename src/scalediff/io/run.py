@@ -177,10 +177,10 @@ class Run:
         for name in MANIFESTS:
             try:
                 found = read_json(self.path / name)
-                wrong = "" if found is not None else f"{self.path / name} is missing"
+                wrong = f"{self.path / name} is {'missing' if found is None else 'no manifest'}"
             except DamagedError as error:
                 found, wrong = None, error.what
-            if wrong:
+            if not isinstance(found, dict):
                 self.damage(f"{wrong}; written again")
             if found != whole:
                 self._write_manifest(whole)

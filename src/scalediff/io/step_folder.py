@@ -105,13 +105,19 @@ class StepFolder:
         stage = self.about.get("stage")
         if stage == "train" and not (self.path / "model" / "training.json").is_file():
             yield "model/training.json is missing"
-        if stage == "assemble" and not (self.path / "dataset" / "provenance.json").is_file():
-            yield "dataset/provenance.json is missing"
-        for shard in (self.path / "dataset" / "data").glob("*-of-*.parquet"):
-            num_shards = int(shard.stem.rpartition("-of-")[2])
-            split = shard.name.rpartition("-of-")[0][:-6]
-            if len(list(shard.parent.glob(f"{split}-*-of-{num_shards:05d}.parquet"))) != num_shards:
-                yield f"a shard of dataset/data/{split} is missing"
+        if stage == "assemble":
+            yield from self._wrong_dataset()
+
+    def _wrong_dataset(self) -> Iterator[str]:
+        try:
+            told = read_json(self.path / "dataset" / "provenance.json")
+            for split, num in (told or {"rows": {"any": 1}})["rows"].items():
+                shards = (self.path / "dataset" / "data").glob(f"{split}-*-of-*.parquet")
+                found = sum(count_rows(shard) for shard in shards)
+                if found != num:
+                    yield f"dataset has {found:,} rows of {split} where {num:,} were written"
+        except (DamagedError, TypeError, KeyError, AttributeError):
+            yield "dataset is damaged"
 
     def sound(self, name: str) -> Path:
         """The path of a sealed file (or of a folder, all below it), its digest compared.
@@ -205,9 +211,10 @@ class StepFolder:
         seal = self.seal or {}
         now = self._ledger()
         for name, size in seal.get("ledger", {}).items():
-            if now.get(name) != size:
-                has = f"has {now[name]:,} bytes where {size:,} were sealed"
-                return f"{name} {has if name in now else 'is missing'}"
+            if name not in now:
+                return f"{name} is missing"
+            if now[name] != size:
+                return f"{name} has {now[name]:,} bytes where {size:,} were sealed"
         return ""
 
     def restore(self, report: Report) -> None:
@@ -225,7 +232,7 @@ class StepFolder:
                 f"{self.path}: {wrong}; the step is whole without it, and its attempts are in the "
                 "store"
             )
-        if now and seal.get("ledger") and (wrong or sum(now.values()) <= SMALL_BYTES):
+        if now and self.about.get("pays") and (wrong or sum(now.values()) <= SMALL_BYTES):
             KeyedLog(self.path / "ledger", report=report).close()
         if "ledger" in seal and self._ledger() != seal["ledger"]:
             write_json(self.path / "seal.json", {**seal, "ledger": self._ledger(), **CHECKED})
