@@ -20,7 +20,6 @@ import pyarrow.parquet as pq
 
 from scalediff import cli
 from scalediff.io.log_files import LogFiles
-from scalediff.io.run import Run
 
 RECIPE = str(Path(__file__).with_name("fake.yaml"))
 SMALL = ("--set", "generate.n=40", "--set", "sources.n=30")
@@ -160,26 +159,31 @@ class Trial:
     Args:
         folder: An empty folder to work in.
         old: Whether the run is of format 1.
+
+    Attributes:
+        whole: The run.
+        expected: Dataset and figures of the same command and of the changed one.
     """
 
     def __init__(self, folder: Path, *, old: bool = False) -> None:
         self.folder = folder
         self._old = old
         self.whole = folder / "whole"
-        self._expected: dict[tuple[str, ...], tuple[list, dict]] = {}
+        self.expected: dict[tuple[str, ...], tuple[list, dict]] = {}
         status, said = scalediff("run", RECIPE, "--out", self.whole, *SMALL)
         assert status == 0, said
         if old:
             age(self.whole)
         self.store = records_of(self.whole / "attempts" / "attempts")
         for extra in ((), CHANGED):
-            copy = self._copy()
+            copy = self.copy()
             status, said = scalediff("run", RECIPE, "--out", copy, *SMALL, *extra)
             assert status == 0, said
-            self._expected[extra] = rows_of(copy), figures_of(copy)
-        assert self._expected[()] != self._expected[CHANGED]
+            self.expected[extra] = rows_of(copy), figures_of(copy)
+        assert self.expected[()] != self.expected[CHANGED]
 
-    def _copy(self) -> Path:
+    def copy(self) -> Path:
+        """A fresh copy of the run."""
         copy = self.folder / "copy"
         shutil.rmtree(copy, ignore_errors=True)
         shutil.copytree(self.whole, copy, symlinks=True)
@@ -191,7 +195,7 @@ class Trial:
 
     def run(self, case: Case, extra: tuple[str, ...] = ()) -> Outcome:
         """Do the damage, run the command, look at everything."""
-        copy = self._copy()
+        copy = self.copy()
         path = copy / case.name
         before = digest(path)
         KINDS[case.kind](path)
@@ -202,7 +206,7 @@ class Trial:
         status, said = scalediff("run", RECIPE, "--out", copy, *SMALL, *extra)
         bad = ["traceback"] if "Traceback" in said else []
         if status == 0:
-            rows, figures = self._expected[extra]
+            rows, figures = self.expected[extra]
             if rows_of(copy) != rows:
                 bad.append("other rows with status 0")
             if figures_of(copy) != figures:
@@ -243,6 +247,3 @@ def _word(status: int, said: str, is_same: bool, paid: bool) -> str:
     if "made again" in said or "written again" in said or "record" in said or "damage" in said:
         return "said, and whole again for nothing"
     return "whole: written anew or not needed"
-
-
-__all__ = ["CHANGED", "KINDS", "Case", "Run", "Trial"]

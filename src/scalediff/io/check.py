@@ -55,7 +55,7 @@ class Checked:
         num_steps: Steps that are done and whole.
         num_files: Files that were looked at.
         num_records: Records of ledgers and of the attempt store.
-        num_units: Units that the next command would pay for again.
+        lost: Attempts that are lost: units that the next command would pay for again.
     """
 
     findings: list[Finding] = field(default_factory=list)
@@ -63,7 +63,7 @@ class Checked:
     num_steps: int = 0
     num_files: int = 0
     num_records: int = 0
-    num_units: int = 0
+    lost: set[str] = field(default_factory=set)
 
     def text(self) -> str:
         """For people."""
@@ -75,7 +75,7 @@ class Checked:
         )
         if not self.findings:
             return "\n".join([*lines, f"whole: {counted}"])
-        units = f"{self.num_units:,} unit{'s' * (self.num_units != 1)}"
+        units = f"{len(self.lost):,} unit{'s' * (len(self.lost) != 1)}"
         last = f"{len(self.findings):,} damaged; whole: {counted}; the same command as before makes"
         return "\n".join([*lines, f"{last} it whole again and pays for {units}"])
 
@@ -87,9 +87,9 @@ class _Store:
         self._store = run.attempts
         self.bad: set[bytes] = set()
 
-    def num_lost(self, ids: Iterable[str | None]) -> int:
-        """How many of these attempts it does not have."""
-        return sum(each is not None and not self._has(each) for each in ids)
+    def lost(self, ids: Iterable[str | None]) -> set[str]:
+        """Those of some attempts that it does not have."""
+        return {each for each in ids if each is not None and not self._has(each)}
 
     def _has(self, key: str) -> bool:
         return key in self._store and hashlib.sha256(key.encode()).digest()[:16] not in self.bad
@@ -238,10 +238,10 @@ def _check_step(folder: StepFolder, store: _Store, checked: Checked, *, deep: bo
     if folder.seal is not None and (what := folder.wrong_ledger()):
         then = "the step is whole without it, and its attempts are in the store"
         checked.findings.append(Finding(place, what, then))
-    if about.get("pays") and (lost := store.num_lost(_ids(folder))):
-        checked.num_units += lost
-        then = f"{lost:,} units are paid for again"
-        checked.findings.append(Finding(place, "attempts are lost from the store", then))
+    if about.get("pays") and (lost := store.lost(_ids(folder))):
+        checked.lost |= lost
+        what = f"{len(lost):,} of its attempts are lost from the store"
+        checked.findings.append(Finding(place, what, "they are paid for again"))
     checked.num_steps += not wrong
 
 
