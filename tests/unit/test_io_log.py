@@ -536,6 +536,21 @@ def test_a_damaged_header_is_written_again_from_the_index(tmp_path):
     assert "header" in said[0]
 
 
+def test_missing_keys_are_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr(log_files, "WINDOW_BYTES", 0)
+    assert KeyedLog(tmp_path / "empty").num_missing(["a", "b"]) == 2
+    path = filled(tmp_path / "a", 40)
+    log = KeyedLog(path)
+    log.append("new", b"1")
+    wanted = [f"key-{i}" for i in range(30, 50)] + ["new"]
+    assert log.num_missing(wanted) == 10
+    assert log.num_missing([]) == 0
+    alter(path.with_suffix(".log"), log_files.LogFiles(path, read_only=True).place(35).offset, 1)
+    assert log.num_missing(wanted) == 10
+    assert log.get("key-35") is None
+    assert log.num_missing(wanted) == 11
+
+
 def test_looking_locks_and_changes_nothing(tmp_path):
     path = filled(tmp_path / "a", 4)
     writer = KeyedLog(path)

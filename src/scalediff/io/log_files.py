@@ -29,7 +29,7 @@ from scalediff.io.log_records import (
     header,
 )
 from scalediff.io.log_records import RECORD as _RECORD
-from scalediff.io.log_repair import index_of, repaired, set_aside
+from scalediff.io.log_repair import repaired, set_aside
 from scalediff.io.syncing import WINDOW_BYTES
 
 _READ_RECORDS = 1 << 17
@@ -130,19 +130,18 @@ class LogFiles:
                 f"{name}: {self.size - found.end:,} bytes at its end are no whole record and were "
                 f"set aside in {kept.name}"
             )
-        lost = [place for place in found.places if place.is_lost]
-        if lost:
+        if found.num_damaged:
             self._report(
-                f"{name}: {sum(place.length for place in lost):,} bytes in its midst are damaged "
-                "and skipped; what was in there is done again"
+                f"{name}: {found.num_damaged:,} bytes in its midst are damaged and skipped; what "
+                "was in there is done again"
             )
-        if found.num_new or not (found.num_gone or lost or found.end < self.size):
+        if found.num_new or not (found.num_gone or found.num_damaged or found.end < self.size):
             num = _records(found.num_new)
             self._report(f"{name}: its index was not whole and was made again ({num} entered)")
         self.size = found.end
         os.ftruncate(self._index, at)
-        _write_at(self._index, index_of(found.places), at)
-        self.num_records += len(found.places)
+        _write_at(self._index, found.index, at)
+        self.num_records += len(found.index) // _RECORD.size
         os.ftruncate(self._payload, self.size)
 
     def _lose_bad(self, num_bytes: int) -> None:

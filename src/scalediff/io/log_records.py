@@ -14,10 +14,12 @@ from __future__ import annotations
 import os
 import struct
 import zlib
+from operator import mul
 from typing import Any, NamedTuple
 
 MAGIC = b"\xffsd1"
 HEADER = struct.Struct("<4s16sQIBxxxII")  # magic, key, ordinal, length, outcome, CRC, header's CRC
+_HEAD = struct.Struct("<4s16sQIBxxxI")
 RECORD = struct.Struct("<16sQQIBxxxI")  # key, ordinal, offset, length, outcome, CRC
 NOBODY = bytes(16)
 LOST = 255
@@ -72,15 +74,15 @@ class Place(NamedTuple):
         if not self.has_header:
             return raw
         words = _WORDS.unpack(raw)
-        total: int = sum(word * factor for word, factor in zip(words, _FACTORS, strict=True))
+        total: int = sum(map(mul, words, _FACTORS))
         return raw[:37] + (total % _PRIME + 1).to_bytes(3, "little") + raw[40:]
 
 
 def header(place: Place) -> bytes:
     """What stands before a record's payload."""
     key, ordinal, _, length, outcome, crc, _ = place
-    raw: bytes = HEADER.pack(MAGIC, key, ordinal, length, outcome, crc, 0)
-    return raw[:-4] + zlib.crc32(raw[:-4]).to_bytes(4, "little")
+    raw: bytes = _HEAD.pack(MAGIC, key, ordinal, length, outcome, crc)
+    return raw + zlib.crc32(raw).to_bytes(4, "little")
 
 
 def place_at(raw: bytes, start: int, size: int) -> Place | None:

@@ -31,13 +31,15 @@ class Repaired(NamedTuple):
     """What a repair came to.
 
     Attributes:
-        places: The records from there on, damaged stretches among them.
+        index: The index from there on, damaged stretches among its records.
+        num_damaged: Bytes of those stretches.
         end: Where the last of them ends; what follows is torn.
         num_gone: Records that the index named and that are not there any more.
         num_new: Records that are there and that the index did not name.
     """
 
-    places: list[Place]
+    index: bytearray
+    num_damaged: int
     end: int
     num_gone: int
     num_new: int
@@ -93,20 +95,19 @@ def repaired(payload: int, size: int, index_tail: bytes, end: int) -> Repaired:
         end: Where the records end that are whole.
     """
     known = _Known(index_tail, payload, size)
-    places: list[Place] = []
+    index, num_damaged, num_live = bytearray(), 0, 0
     torn_from = end
     for start, place in _walk(payload, size, end, known):
-        if start > torn_from:
-            length = start - torn_from
-            while length:  # a length has 32 bits
-                part = min(length, (1 << 32) - 1)
-                places.append(Place(NOBODY, 0, start - length, part, LOST, 0))
-                length -= part
-        places.append(place)
+        num_damaged += start - torn_from
+        while torn_from < start:
+            length = min(start - torn_from, (1 << 32) - 1)  # a length has 32 bits
+            index += Place(NOBODY, 0, torn_from, length, LOST, 0).pack()
+            torn_from += length
+        index += place.pack()
+        num_live += not place.is_lost
         torn_from = place.end
-    num_live = sum(not place.is_lost for place in places)
     num_gone = max(0, known.num_live - num_live)
-    return Repaired(places, torn_from, num_gone, max(0, num_live - known.num_live))
+    return Repaired(index, num_damaged, torn_from, num_gone, max(0, num_live - known.num_live))
 
 
 def _walk(payload: int, size: int, at: int, known: _Known) -> Iterator[tuple[int, Place]]:
@@ -161,11 +162,6 @@ def free_name(path: Path, why: str) -> Path:
     while (aside := path.with_name(f"{path.name}.{why}-{number}")).exists() or aside.is_symlink():
         number += 1
     return aside
-
-
-def index_of(places: list[Place]) -> bytes:
-    """Their bytes in the index."""
-    return b"".join(place.pack() for place in places)
 
 
 assert HEADER.size == RECORD.size

@@ -233,8 +233,10 @@ class Run:
             return 0
         which = (folder.path.name, seal["digest"], self.attempts.log.num_lost)
         if which not in self._lost:
-            ids = (each for part in read_column(path, "attempt_id") for each in part)
-            self._lost[which] = sum(i is not None and i not in self.attempts for i in ids)
+            self._lost[which] = sum(
+                self.attempts.log.num_missing([each for each in part if each is not None])
+                for part in read_column(path, "attempt_id")
+            )
         return self._lost[which]
 
     def unseal(self, error: DamagedError) -> bool:
