@@ -12,6 +12,7 @@ import fcntl
 import os
 import sys
 import zlib
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -140,8 +141,8 @@ class LogFiles:
             self._report(f"{name}: its index was not whole and was made again ({num} entered)")
         self.size = found.end
         os.ftruncate(self._index, at)
-        _write_at(self._index, found.index, at)
-        self.num_records += len(found.index) // _RECORD.size
+        _write_at(self._index, found.lines, at)
+        self.num_records += len(found.lines) // _RECORD.size
         os.ftruncate(self._payload, self.size)
 
     def _lose_bad(self, num_bytes: int) -> None:
@@ -167,10 +168,9 @@ class LogFiles:
 
     def checked(self, after: int = 0) -> Iterator[tuple[int, Check]]:
         """Numbers of the records that end behind a place, and whether each is as it was written."""
-        first = 0
-        for part in self._parts():
-            skip = int((part.ends <= after).sum())
-            for at in range(skip, min(len(part), self.num_records - first)):
+        first = bisect_right(range(self.num_records), after, key=lambda n: self.place(n).end)
+        for part in self._parts(first):
+            for at in range(min(len(part), self.num_records - first)):
                 place = part.place(at)
                 if not place.is_lost:
                     yield first + at, check(self._payload, place)

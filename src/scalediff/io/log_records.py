@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
+from functools import cached_property
 from operator import mul
 from typing import Any, NamedTuple
 
@@ -113,7 +114,6 @@ class IndexPart:
         offsets: Where each payload begins.
         ends: Where it ends.
         sums: The checksums as they stand; 0 in records from before headers.
-        is_sound: Whether each agrees with its checksum.
     """
 
     def __init__(self, raw: bytes) -> None:
@@ -132,13 +132,21 @@ class IndexPart:
         self.offsets: Any = fields["offset"].astype(np.int64)
         self.ends: Any = self.offsets + fields["length"]
         self.sums: Any = words[:, _SUM_AT] >> 8
-        total: Any = np.zeros(len(words), np.uint64)
+        self._words = words
+        self._rests: Any = fields["rest"]
+
+    @cached_property
+    def is_sound(self) -> Any:
+        """Whether each agrees with its checksum."""
+        import numpy as np
+
+        total: Any = np.zeros(len(self), np.uint64)
         for place, factor in enumerate(_FACTORS):
-            column = words[:, place] & 0xFF if place == _SUM_AT else words[:, place]
+            column = self._words[:, place]
+            column = column & 0xFF if place == _SUM_AT else column
             total += column.astype(np.uint64) * np.uint64(factor)
-        is_nobody = (self.prefixes == 0) & (fields["rest"] == 0)
-        of_old = (self.sums == 0) & ~is_nobody
-        self.is_sound: Any = of_old | (total % np.uint64(_PRIME) + 1 == self.sums)
+        of_old = (self.sums == 0) & ((self.prefixes != 0) | (self._rests != 0))
+        return of_old | (total % np.uint64(_PRIME) + 1 == self.sums)
 
     def __len__(self) -> int:
         return len(self.ends)

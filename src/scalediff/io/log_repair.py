@@ -31,14 +31,14 @@ class Repaired(NamedTuple):
     """What a repair came to.
 
     Attributes:
-        index: The index from there on, damaged stretches among its records.
+        lines: The index from there on, damaged stretches among its records.
         num_damaged: Bytes of those stretches.
         end: Where the last of them ends; what follows is torn.
         num_gone: Records that the index named and that are not there any more.
         num_new: Records that are there and that the index did not name.
     """
 
-    index: bytearray
+    lines: bytearray
     num_damaged: int
     end: int
     num_gone: int
