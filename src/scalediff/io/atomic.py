@@ -33,7 +33,8 @@ def _stem(path: Path) -> str:
     return f".{path.name.encode()[:100].decode(errors='ignore')}{_MARK}"
 
 
-def _new_name(path: Path) -> Path:
+def new_name(path: Path) -> Path:
+    """A name beside ``path`` that nobody else has."""
     return path.with_name(f"{_stem(path)}{secrets.token_hex(8)}{_END}")
 
 
@@ -53,7 +54,7 @@ class Temporary:
     def __init__(self, final: Path) -> None:
         _clear(final)
         self._final = final
-        self.path = _new_name(final)
+        self.path = new_name(final)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         self._handle = os.open(self.path, flags, 0o666)
         with suppress(OSError):  # some network disks have no locks
@@ -102,7 +103,7 @@ def temporary_folder(final: Path) -> Path:
     for old in (*final.parent.glob(f"{escape(_stem(final))}*{_END}"), _before(final)):
         if old.is_dir() and not old.is_symlink():
             shutil.rmtree(old, ignore_errors=True)
-    folder = _new_name(final)
+    folder = new_name(final)
     folder.mkdir(parents=True)
     return folder
 
