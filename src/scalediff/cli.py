@@ -397,6 +397,19 @@ def report(
     print(write_report(run_directory))
 
 
+@app.command()
+def check(
+    run_directory: Annotated[Path, typer.Argument(help="A run directory, or OUT.run.")],
+    deep: Annotated[bool, typer.Option("--deep", help="Read every byte.")] = False,
+) -> None:
+    """Say what of a run is whole, what is damaged, and what the next command makes of it."""
+    from scalediff.io.check import check as look_over
+
+    checked = look_over(run_directory, deep=deep)
+    print(checked.text())
+    raise typer.Exit(int(bool(checked.findings)))
+
+
 def _command(
     name: str,
     stage: str,

@@ -18,12 +18,12 @@ import yaml
 
 from scalediff.core.errors import InputError, RecipeError, RunStateError
 from scalediff.core.records import Row
-from scalediff.core.secrets import mask
 from scalediff.forecast import ask_if_absurd, forecast, pilot_overrides
+from scalediff.io.atomic import temporary_folder
 from scalediff.io.exports import write_jsonl
 from scalediff.io.files import read_jsonl_plain
-from scalediff.io.run import Run, read_json
-from scalediff.pipeline import Pipeline
+from scalediff.io.run import Run, is_run
+from scalediff.pipeline import Pipeline, healed
 from scalediff.recipe import Recipe, build
 from scalediff.report.lines import lines_of, notes_of
 from scalediff.watch import Console
@@ -123,22 +123,28 @@ def run_command(
     limits = recipe.limits(command.budget, command.deadline)
     ask_if_absurd(recipe, confirm)
     run = _open(command)
-    run.update_manifest(order=[*recipe.nodes], aliases=recipe.aliases)
-    text = yaml.safe_dump(recipe.resolved(), sort_keys=False, allow_unicode=True)
-    (run.path / "recipe.yaml").write_text(mask(text), encoding="utf-8")
     parts: dict[str, list[str]] = {}
     for name in recipe.nodes:
         parts.setdefault(name.split(".")[0], []).append(name)
-    watcher = Console([*parts.items()], lines_of(run), notes=notes_of(run))
-    pipeline = Pipeline(recipe, run, watcher, workers=os.cpu_count() or 1, limits=limits)
-    with run.locked():
-        worked = pipeline.execute(pipeline.plan(), confirm)
-        watcher.flush()
+
+    def work() -> bool:
+        watcher = Console([*parts.items()], lines_of(run), notes=notes_of(run))
+        pipeline = Pipeline(recipe, run, watcher, workers=os.cpu_count() or 1, limits=limits)
+        try:
+            worked = pipeline.execute(pipeline.plan(), confirm)
+        finally:
+            watcher.flush()
         export(run, recipe, command.out, shape)
+        return worked
+
+    with run.locked():
+        run.update_manifest(command=command.name, order=[*recipe.nodes], aliases=recipe.aliases)
+        run.write_recipe(yaml.safe_dump(recipe.resolved(), sort_keys=False, allow_unicode=True))
+        worked = healed(run, work)
     if command.pilot is not None:
         print(forecast(run, recipe, full).text(recipe.file.currency, str(command.out)))
     elif not worked:
-        watcher.say(f"nothing to do: {command.out} is as {command.out}.run has it")
+        Console().say(f"nothing to do: {command.out} is as {command.out}.run has it")
     return run
 
 
@@ -163,19 +169,21 @@ def _open(command: Command) -> Run:
     for output in outputs:
         if any(output.exists() and path.exists() and output.samefile(path) for path in inputs):
             raise RunStateError(f"{output} would be written over an input; give another -o")
-        if output.exists() and not (folder / "manifest.json").exists():
+        if output.exists() and not is_run(folder):
             raise RunStateError(
                 f"{output} exists and was not made by this command; remove it or give another -o"
             )
-    manifest = read_json(folder / "manifest.json") or {}
-    other = manifest.get("command", command.name)
+    try:
+        command.out.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise InputError(f"{command.out.parent} is no folder; give another -o") from None
+    run = Run(folder)
+    other = run.manifest.get("command", command.name)
     if other != command.name:
+        run.close()
         raise RunStateError(
             f"{folder} belongs to `scalediff {other}`; give another -o or remove it"
         )
-    command.out.parent.mkdir(parents=True, exist_ok=True)
-    run = Run(folder)
-    run.update_manifest(command=command.name)
     return run
 
 
@@ -248,11 +256,10 @@ def _export_folder(run: Run, last: str, out: Path) -> None:
     if foreign:
         raise RunStateError(f"{out} holds {foreign[0]}, which is not ours; move it away")
     for name in ("model", "dataset", "scores.json"):
-        made = table.artefact(name)
+        made = table.sound(name)
         if made.is_dir():
-            temporary = run.path / "export"
-            shutil.rmtree(temporary, ignore_errors=True)
-            shutil.copytree(made, temporary)
+            temporary = temporary_folder(run.path / "export")
+            shutil.copytree(made, temporary, dirs_exist_ok=True)
             names = {path.name for path in temporary.iterdir()}
             run.update_manifest(exported=sorted(names.union(known)))
             shutil.rmtree(out, ignore_errors=True)

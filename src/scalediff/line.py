@@ -20,9 +20,10 @@ from scalediff.core.errors import RunStateError, ScalediffError
 from scalediff.core.secrets import HIDDEN, mask
 from scalediff.domains import open_domain
 from scalediff.forecast import ask_if_absurd, forecast, pilot_overrides
-from scalediff.io.run import Run, write_json
+from scalediff.io.atomic import replacing
+from scalediff.io.run import Run, is_run, write_json
 from scalediff.limits import Limits
-from scalediff.pipeline import Pipeline
+from scalediff.pipeline import Pipeline, healed
 from scalediff.planning import Plan, Planner
 from scalediff.recipe import Recipe, find_recipe, load, load_resolved
 from scalediff.report.lines import lines_of, notes_of
@@ -64,11 +65,18 @@ def run_recipe(
         if recipe.file.domain == "nano":
             _say(LABORATORY)
         arguments = [name, *(f"--set {text}" for text in overrides)]
-        try:
+
+        def work() -> tuple[bool, str]:
             worked = _execute(recipe, run, arguments, confirm, limits)
             _links(run)
-        finally:
-            headline = _report_so_far(folder, run)
+            return worked, write_report(folder, run)
+
+        try:
+            worked, headline = healed(run, work)
+        except BaseException:  # the report also of a run that was stopped
+            with suppress(Exception):
+                write_report(folder, run)
+            raise
         if pilot is not None:
             print(forecast(run, recipe, full).text(full.file.currency, str(folder)))
     run.close()
@@ -88,29 +96,35 @@ def finish_run(
 ) -> None:
     """Seal what is there of the steps that were begun, and go on down the line to a dataset."""
     run = Run(folder, create=False)
-    place = folder / "recipe.yaml"
-    if not place.exists():
-        raise RunStateError(f"{folder} holds no recipe.yaml: nothing was begun here to be finished")
-    full = _with_credentials(load_resolved(place, run.manifest.get("aliases", {})), run)
-    recipe = full.until(until or _dataset_step(full))
-    command = run.manifest.get("command")
     with run.locked():
-        groups = [(name, [name]) for name in recipe.nodes]
-        console = Console(groups, lines_of(run), notes=notes_of(run))
+        full = load_resolved(run.sound_recipe(), run.manifest.get("aliases", {}))
+        full = _with_credentials(full, run)
+        recipe = full.until(until or _dataset_step(full))
+        command = run.manifest.get("command")
+        out = folder.with_name(folder.name.removesuffix(".run"))
         limits = recipe.limits(budget, deadline)
-        pipeline = Pipeline(
-            recipe, run, console, workers=os.cpu_count() or 1, limits=limits, finish=True
-        )
-        try:
-            pipeline.execute(pipeline.plan(), confirm)
-        finally:
-            console.flush()
-        _links(run)
+
+        def work() -> str:
+            groups = [(name, [name]) for name in recipe.nodes]
+            console = Console(groups, lines_of(run), notes=notes_of(run))
+            pipeline = Pipeline(
+                recipe, run, console, workers=os.cpu_count() or 1, limits=limits, finish=True
+            )
+            try:
+                pipeline.execute(pipeline.plan(), confirm)
+            finally:
+                console.flush()
+            _links(run)
+            if command is None:
+                return write_report(folder, run)
+            export(run, recipe, out)
+            return ""
+
+        headline = healed(run, work)
         if command is not None:
-            export(run, recipe, folder.with_name(folder.name.removesuffix(".run")))
-            _say(f"finished: {folder.with_name(folder.name.removesuffix('.run'))}")
+            _say(f"finished: {out}")
         else:
-            print(write_report(folder, run))
+            print(headline)
             _say("the same command as before goes on with what was left unfinished")
     run.close()
 
@@ -138,15 +152,6 @@ def _dataset_step(recipe: Recipe) -> str | None:
     """The step that makes the dataset, where there is one."""
     made = [n for n, node in recipe.nodes.items() if node.stage.name == "assemble"]
     return made[0] if made else None
-
-
-def _report_so_far(folder: Path, run: Run) -> str:
-    """The report, also of a run that was stopped; what went wrong before is not hidden by it."""
-    if sys.exc_info()[0] is None:
-        return write_report(folder, run)
-    with suppress(Exception):
-        write_report(folder, run)
-    return ""
 
 
 def _execute(
@@ -183,9 +188,8 @@ def write_report(folder: Path, run: Run | None = None) -> str:
     summary = summary_of(run)
     write_json(folder / "summary.json", summary)
     page = render(summary, samples_of(run))
-    temporary = folder / "report.html.tmp"
-    temporary.write_text(page, encoding="utf-8")
-    os.replace(temporary, folder / "report.html")
+    with replacing(folder / "report.html") as file:
+        file.write(page.encode())
     return headline(summary, str(folder / "report.html"))
 
 
@@ -202,8 +206,7 @@ def _claim(run: Run, recipe: Recipe) -> None:
 
 def _keep_recipe(run: Run, recipe: Recipe, command: list[str]) -> None:
     """``recipe.yaml``, resolved in full with origins, and what ran it."""
-    text = yaml.safe_dump(recipe.resolved(), sort_keys=False, allow_unicode=True)
-    (run.path / "recipe.yaml").write_text(mask(text), encoding="utf-8")
+    run.write_recipe(yaml.safe_dump(recipe.resolved(), sort_keys=False, allow_unicode=True))
     run.update_manifest(
         recipe=recipe.file.name,
         domain=recipe.file.domain,
@@ -252,7 +255,7 @@ def _say_plan(plans: list[Plan]) -> None:
 
 def _explain_only(recipe: Recipe, folder: Path) -> None:
     """``--dry-run``: every step, setting and origin, models and disk; nothing is written."""
-    exists = (folder / "manifest.json").exists()
+    exists = is_run(folder)
     lines = [f"recipe {recipe.file.name}: {recipe.file.description}".rstrip(": ")]
     states: dict[str, Plan] = {}
     if exists:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from scalediff.beside import Beside
 from scalediff.core.domain import Domain
 from scalediff.core.engine import Engine
-from scalediff.core.errors import INTERRUPTED, RunStateError, Stopped
+from scalediff.core.errors import INTERRUPTED, DamagedError, RunStateError, Stopped
 from scalediff.core.keys import digest
 from scalediff.core.records import Row
 from scalediff.core.stage import EXTENT, AsyncStage, Context, RowStage, SetStage
@@ -35,6 +35,7 @@ PAID_HOURS_ASK = 1.0
 """Paid work, in hours, that is not left behind without asking."""
 
 Seal = dict[str, Any]
+T = TypeVar("T")
 
 
 class Watcher(Protocol):
@@ -149,6 +150,7 @@ class Pipeline:
             del waiting[node.name]
             plan = self._planner.plan_of(node)
             if plan.state == "done":
+                self._planner.folder(node.name).restore(self.run.damage)
                 self._note(plan)
                 self._watcher.begin(plan)
                 done.add(node.name)
@@ -197,6 +199,8 @@ class Pipeline:
         node, stage = plan.node, plan.node.stage
         assert plan.key is not None, f"{node.name} has no key though all it needs is done"
         folder = self.run.step(node.name, plan.key)
+        if folder.damage:
+            self.run.damage(f"{folder.path}: {folder.damage}; the step is made again")
         inputs = self._planner.input_digest(node)
         tables = [self._table(name, texts=stage.reads_texts) for name in node.inputs]
         if not stage.pays and folder.about.get("input") != inputs:
@@ -357,6 +361,22 @@ class Pipeline:
 
     def _table(self, name: str, *, texts: bool) -> StepTable:
         return StepTable(self.run, self._planner.folder(name), texts=texts)
+
+
+def healed(run: Run, work: Callable[[], T]) -> T:
+    """What work comes to; a step that is found damaged on the way is made again, each once.
+
+    Raises:
+        DamagedError: What is damaged is in no step, or is found so again.
+    """
+    met: set[str] = set()
+    while True:
+        try:
+            return work()
+        except DamagedError as error:
+            if error.what in met or not run.unseal(error):
+                raise
+            met.add(error.what)
 
 
 def _next_model(nodes: Sequence[Node]) -> str | None:

@@ -16,6 +16,7 @@ from scalediff.core.engine import ModelSpec
 from scalediff.core.errors import RecipeError, ScalediffError
 from scalediff.core.keys import digest
 from scalediff.core.stage import EXTENT, Kind, SetStage
+from scalediff.io.parquet import count_rows
 from scalediff.io.run import Run, StepFolder
 from scalediff.model_names import resolve
 from scalediff.recipe import Node, Recipe
@@ -103,8 +104,11 @@ class Planner:
             return Plan(node, None, "wait", f"after {waits_for}", behind)
         folder = self._run.step(node.name, key)
         seal = folder.seal
+        if seal is None and folder.damage:
+            # what was paid for lies in the ledger and the store
+            return Plan(node, key, "resume" if node.stage.pays else "again", folder.damage)
         if seal is None:
-            begun = (folder.path / "ledger.idx").exists()
+            begun = (folder.path / "ledger.log").exists()
             state: State = "resume" if begun else "again" if old else "run"
             return Plan(node, key, state, "" if begun else why, behind)
         inputs = self.input_digest(node)
@@ -120,6 +124,10 @@ class Planner:
         if seal["extent"] != extent:
             changes = _changes(seal["extent"], extent)
             return Plan(node, key, "grow", changes)
+        if node.stage.pays and (lost := self._run.lost_attempts(folder)):
+            share = lost / count_rows(folder.path / "attempts.parquet")
+            why = f"{lost:,} of its attempts are lost from the store"
+            return Plan(node, key, "resume", why, share * _paid_seconds(folder))
         return Plan(node, key, "done")
 
     def about(self, node: Node) -> dict[str, Any]:
@@ -240,7 +248,7 @@ def _paid_seconds(folder: StepFolder) -> float:
     """Seconds of work in a sealed step that would have to be paid for again: models at work."""
     about = folder.about
     costs = about.get("pays") or about.get("stage") == "train"
-    return float((folder.seal or {}).get("seconds", 0.0)) if costs else 0.0
+    return float((folder.seal or folder.spent).get("seconds", 0.0)) if costs else 0.0
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from scalediff.engines.recording import RecordingEngine
-from scalediff.io.run import Run, read_json
+from scalediff.io.run import Run, StepFolder
 from scalediff.recipe import Node, Recipe
 
 EVENT_SECONDS = 10.0
@@ -27,16 +26,16 @@ class Spending:
         self._run = run
         self._recipe = recipe
         self._before = {"tokens": 0.0, "hours": 0.0, "cost": 0.0}
-        for path in sorted((run.path / "steps").glob("*/spent.json")):
-            self._add(self._before, read_json(path) or {}, path.parent)
+        for path in sorted((run.path / "steps").glob("*")):
+            folder = StepFolder(path)
+            self._add(self._before, folder.spent, folder.about)
         self._node: Node | None = None
         self._recorders: list[RecordingEngine] = []
         self._began = self._told = 0.0
         self._said: set[str] = set()
 
     @staticmethod
-    def _add(total: dict[str, float], spent: Mapping[str, Any], folder: Path) -> None:
-        about = read_json(folder / "step.json") or {}
+    def _add(total: dict[str, float], spent: Mapping[str, float], about: Mapping[str, Any]) -> None:
         if about.get("pays") or about.get("stage") == "train":
             total["tokens"] += spent.get("new", 0) + spent.get("prompt", 0)
             total["hours"] += spent.get("seconds", 0) / 3600

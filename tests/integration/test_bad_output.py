@@ -125,14 +125,20 @@ def test_what_is_no_answer_is_no_gold(call, tmp_path, answer):
     assert graded["verdict"] == "undecided"
 
 
-def test_a_damaged_run_is_said(call, tmp_path):
+def test_a_damaged_run_is_said_and_made_again(call, tmp_path):
     lines(tmp_path / "in.jsonl", GOOD)
     assert call("screen", "in.jsonl", "-o", "o.jsonl")[0] == 0
-    for table in (tmp_path / "o.jsonl.run").glob("steps/sources-*/rows.parquet"):
-        table.write_bytes(b"garbage")
+    (table,) = (tmp_path / "o.jsonl.run").glob("steps/sources-*/rows.parquet")
+    whole = table.read_bytes()
+    table.write_bytes(b"garbage")
     status, said = call("screen", "in.jsonl", "-o", "o.jsonl", "--set", "check=false")
-    assert status == 2
-    assert "is damaged" in said
+    assert status == 0
+    assert "rows.parquet has 7 bytes where" in said
+    assert "made again" in said
+    assert table.read_bytes() == whole
+
+
+def test_a_run_without_a_finished_step_is_said(call, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "manifest.json").write_text('{"format": 1}')
     status, said = call("report", "empty")

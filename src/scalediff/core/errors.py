@@ -6,6 +6,8 @@ of these is a bug and propagates as a traceback.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class ScalediffError(Exception):
     """Base of all errors that are told to the user in one sentence.
@@ -39,6 +41,27 @@ class RunStateError(ScalediffError):
     """The run directory disagrees with what is asked of it. Exit status 2."""
 
     exit_status = 2
+
+
+class DamagedError(RunStateError):
+    """Bytes of a run are not those that were written.
+
+    What is raised of a step's folder is met by making the step again; elsewhere it is the user's.
+
+    Attributes:
+        path: The file.
+        what: What is wrong with it, without what to do.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        path: Path,
+        cure: str = "run the same command again, which makes again what it can",
+    ) -> None:
+        super().__init__(f"{what}; {cure}")
+        self.what = what
+        self.path = path
 
 
 class EngineError(ScalediffError):

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from scalediff.io.log import KeyedLog
+from scalediff.io.log_files import Report, say
 
 
 class AttemptStore:
@@ -19,10 +20,24 @@ class AttemptStore:
 
     Attributes:
         log: What they are kept in; a ledger whose outcomes speak of attempts is written after it.
+
+    Args:
+        folder: Where they lie.
+        report: Given a sentence for each damage found.
+        read_only: True to look at it as it is now, also while another process writes.
+        doubt_all: True to check every record at open.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.log = KeyedLog(folder / "attempts")
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        report: Report = say,
+        read_only: bool = False,
+        doubt_all: bool = False,
+    ) -> None:
+        path = folder / "attempts"
+        self.log = KeyedLog(path, report=report, read_only=read_only, doubt_all=doubt_all)
 
     def __len__(self) -> int:
         return len(self.log)

@@ -20,8 +20,10 @@ import pyarrow.parquet as pq
 
 from scalediff import __version__
 from scalediff.core.records import Row
+from scalediff.io.atomic import temporary_folder
 from scalediff.io.card import write_card
-from scalediff.io.run import write_json
+from scalediff.io.json_files import write_json
+from scalediff.io.parquet import open_writer, sync_file
 
 FIRST = ("problem", "solution", "answer")
 """Columns of the published set; ours follow."""
@@ -74,9 +76,8 @@ class DatasetWriter:
         prompt: Callable[[str], str] = str,
     ) -> None:
         self._folder = folder
-        self._temporary = folder.with_name(folder.name + ".tmp")
-        shutil.rmtree(self._temporary, ignore_errors=True)
-        (self._temporary / "data").mkdir(parents=True)
+        self._temporary = temporary_folder(folder)
+        (self._temporary / "data").mkdir()
         self._formats = formats
         self._rows_per_shard = rows_per_shard
         self._prompt = prompt
@@ -126,6 +127,9 @@ class DatasetWriter:
         }
         write_card(self._temporary / "README.md", told)
         write_json(self._temporary / "provenance.json", told)
+        for path in self._temporary.rglob("*"):
+            if path.is_file():
+                sync_file(path)
         shutil.rmtree(self._folder, ignore_errors=True)
         os.replace(self._temporary, self._folder)
 
@@ -166,7 +170,7 @@ class _Shards:
     def _flush(self) -> None:
         if self._writer is None:
             self._paths.append(self._folder / f"{self._split}-{len(self._paths):05d}.parquet")
-            self._writer = pq.ParquetWriter(self._paths[-1], _SCHEMA, compression="zstd")
+            self._writer = open_writer(self._paths[-1], _SCHEMA)
         self._writer.write_table(pa.Table.from_pylist(self._waiting, schema=_SCHEMA))
         self._waiting = []
         self._bytes = 0

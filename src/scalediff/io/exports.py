@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import orjson
 
 from scalediff.core.errors import RunStateError
 from scalediff.core.records import Row
+from scalediff.io.atomic import replacing
 
 
 def write_jsonl(path: Path, rows: Iterable[Row], *, overwrite: bool = False) -> int:
@@ -41,34 +41,24 @@ def open_jsonl(path: Path, *, overwrite: bool = False) -> Iterator[Callable[[Row
         raise RunStateError(f"{path} is a folder; give the name of a file")
     if not overwrite and path.exists():
         raise RunStateError(f"{path} exists; remove it or give another name")
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        file = open(temporary, "wb", buffering=1 << 20)  # noqa: SIM115 closed below
-    except OSError as error:
-        raise _told(path, error) from None
-
-    def write(row: Row) -> None:
-        line = line_of(row)
+    with ExitStack() as stack:
         try:
-            file.write(line)
+            file = stack.enter_context(replacing(path))
         except OSError as error:
-            raise _told(path, error) from None
+            raise _refused(path, error) from None
 
-    try:
+        def write(row: Row) -> None:
+            line = line_of(row)
+            try:
+                file.write(line)
+            except OSError as error:
+                raise _refused(path, error) from None
+
         yield write
         try:
-            file.flush()
-            os.fsync(file.fileno())
-            file.close()
-            os.replace(temporary, path)
+            stack.close()
         except OSError as error:
-            raise _told(path, error) from None
-    except BaseException:
-        with suppress(OSError):  # a full disk fails once more at closing
-            file.close()
-        with suppress(OSError):
-            temporary.unlink()
-        raise
+            raise _refused(path, error) from None
 
 
 def line_of(row: Any) -> bytes:
@@ -83,7 +73,7 @@ def line_of(row: Any) -> bytes:
         return json.dumps(row, default=str).encode() + b"\n"
 
 
-def _told(path: Path, error: OSError) -> RunStateError:
+def _refused(path: Path, error: OSError) -> RunStateError:
     return RunStateError(
         f"{path} cannot be written ({error.strerror or error}); free or mend the place, or give "
         "another, and run the same command again"

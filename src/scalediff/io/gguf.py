@@ -12,6 +12,7 @@ import shutil
 from pathlib import Path
 
 from scalediff.core.errors import PrerequisiteError
+from scalediff.io.atomic import new_name
 from scalediff.io.contents import file_digest
 
 
@@ -55,8 +56,9 @@ def _unpack(path: Path, folder: Path) -> None:
     )
     # what comes out is a plain model: nothing is quantised any more
     model.config.__dict__.pop("quantization_config", None)
-    temporary = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
+    temporary = new_name(folder)  # several processes may unpack the same file
     try:
+        temporary.mkdir(parents=True)
         model.save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)
         if not folder.exists():

@@ -59,6 +59,17 @@ class KeyIndex:
             at -= 1
         return None
 
+    def has_prefixes(self, prefixes: Any) -> Any:
+        """For each of some prefixes (an array), whether a key begins with it."""
+        import numpy as np
+
+        self.merge()
+        known = np.asarray(self._prefixes)
+        if not len(known):
+            return np.zeros(len(prefixes), bool)
+        at = known.searchsorted(prefixes)
+        return known[np.minimum(at, len(known) - 1)] == prefixes
+
     def add(self, key: bytes, number: int) -> None:
         """Enter a record that is later than all before it."""
         self._new[key] = number

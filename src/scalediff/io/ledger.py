@@ -9,6 +9,7 @@ import orjson
 from scalediff.core.records import Drop, Row
 from scalediff.io.attempts import AttemptStore
 from scalediff.io.log import KeyedLog
+from scalediff.io.log_files import say
 
 _ROW, _DROP = 0, 1
 
@@ -27,7 +28,8 @@ class Ledger:
     """
 
     def __init__(self, path: Path, attempts: AttemptStore | None = None) -> None:
-        self._log = KeyedLog(path, attempts.log if attempts is not None else None)
+        log = attempts.log if attempts is not None else None
+        self._log = KeyedLog(path, log, report=log.report if log is not None else say)
 
     def __enter__(self) -> Ledger:
         return self

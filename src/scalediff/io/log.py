@@ -1,9 +1,9 @@
 """An append-only log of payloads with a fixed-width index: ledgers and attempts stand on it.
 
 Two files side by side (``log_files.py``): payloads one after another, and an index that is small
-enough to be read at open. Opening reads the index alone: a torn last record, a record that points
-past the end of the payloads, or (after a power cut) one of the last records whose payload does not
-match its CRC, ends the log there, and both files are cut to that point.
+enough to be read at open. Opening reads the index alone, and checks the last payloads against their
+CRC, as many as a power cut can have hurt; the others are checked when they are read. A record that
+fails is not there, and those behind it are; an index that is wrong is made again.
 
 Durability: what is appended reaches the operating system at the end of the running event loop's
 turn, or at once where no loop runs, so ``kill -9`` loses at most the answers that came in during
@@ -17,11 +17,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from scalediff.io.key_index import MERGE_FROM, KeyIndex
-from scalediff.io.log_files import Entry, LogFiles
+from scalediff.io.log_files import LogFiles, Report, say
+from scalediff.io.log_records import NOBODY, Entry
 from scalediff.io.syncing import Syncer
 
 _BATCH_RECORDS = 256
@@ -43,13 +45,25 @@ class KeyedLog:
         path: Path without suffix; ``.log`` and ``.idx`` are added.
         vouches_for: A log whose records this one's speak of: it is written and synced before this
             one, so that no record on the disk speaks of one that is not.
+        report: Given a sentence for each damage found.
+        read_only: True to look at it as it is now, also while another process writes.
+        doubt_all: True to check every payload at open.
 
     Raises:
         RunStateError: Another process has it open.
     """
 
-    def __init__(self, path: Path, vouches_for: KeyedLog | None = None) -> None:
-        self._files = LogFiles(path)
+    def __init__(
+        self,
+        path: Path,
+        vouches_for: KeyedLog | None = None,
+        *,
+        report: Report = say,
+        read_only: bool = False,
+        doubt_all: bool = False,
+    ) -> None:
+        self._files = LogFiles(path, report, read_only=read_only, doubt_all=doubt_all)
+        self.report = report
         self._vouches_for = vouches_for
         first = vouches_for._syncer if vouches_for is not None else None
         self._syncer: Syncer = Syncer(self._files.handles, first)
@@ -68,14 +82,31 @@ class KeyedLog:
 
     def __len__(self) -> int:
         with self._lock:
-            return len(self._numbers)
+            num_damaged = int(self._numbers.find(NOBODY) is not None)  # all stretches have one key
+            return len(self._numbers) - num_damaged
+
+    @property
+    def num_lost(self) -> int:
+        """Records found damaged since it was opened."""
+        return self._files.num_lost
 
     def __contains__(self, key: str) -> bool:
         with self._lock:
             return self._numbers.find(_short(key)) is not None
 
+    def num_missing(self, keys: Sequence[str]) -> int:
+        """How many of some keys it does not have; a million take about a second."""
+        import numpy as np
+
+        shorts = [_short(key) for key in keys]
+        with self._lock:
+            if self._files.num_lost:  # their prefixes are still known
+                return sum(self._numbers.find(short) is None for short in shorts)
+            prefixes = np.frombuffer(b"".join(short[:8] for short in shorts), "<u8")
+            return int((~self._numbers.has_prefixes(prefixes)).sum())
+
     def get(self, key: str) -> tuple[int, bytes] | None:
-        """Outcome and payload of a key, or None."""
+        """Outcome and payload of a key; None where there is none, or none that is whole."""
         with self._lock:
             number = self._numbers.find(_short(key))
             if number is None:

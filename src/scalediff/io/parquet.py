@@ -7,16 +7,20 @@ back as it was.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from scalediff.core.errors import RunStateError
+from scalediff.core.errors import DamagedError
 from scalediff.core.records import Row
+from scalediff.io.atomic import Temporary
 
 _TEXT, _WHOLE, _REAL, _FLAG = pa.string(), pa.int64(), pa.float64(), pa.bool_()
 
@@ -118,12 +122,11 @@ class TableWriter:
     """
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
-        self._path = path
-        self._temporary = path.with_name(path.name + ".tmp")
+        self._temporary = Temporary(path)
         names = list(dict.fromkeys(["key", *(c for c in columns if c in COLUMNS)]))
         self._types = {name: COLUMNS[name] for name in names}
         self._schema = pa.schema([*self._types.items(), ("extra", _TEXT)])
-        self._writer = pq.ParquetWriter(self._temporary, self._schema, compression="zstd")
+        self._writer = open_writer(self._temporary.path, self._schema)
         self._rows: list[Row] = []
         self._bytes = 0
         self.num_rows = 0
@@ -158,13 +161,12 @@ class TableWriter:
         """Write what is buffered and put the file in its place."""
         self._flush()
         self._writer.close()
-        sync_file(self._temporary)
-        os.replace(self._temporary, self._path)
+        self._temporary.keep()
 
     def discard(self) -> None:
         """Leave nothing behind."""
         self._writer.close()
-        self._temporary.unlink(missing_ok=True)
+        self._temporary.discard()
 
 
 def sync_file(path: Path) -> None:
@@ -176,9 +178,18 @@ def sync_file(path: Path) -> None:
         os.close(handle)
 
 
+def open_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """A writer of compressed tables whose pages carry checksums."""
+    return pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True)
+
+
 def read_table(path: Path) -> Iterator[Row]:
-    """Stream the rows of a sealed table; empty columns are absent, ``extra`` is unfolded."""
-    with _opened(path) as file:
+    """Stream the rows of a sealed table; empty columns are absent, ``extra`` is unfolded.
+
+    Raises:
+        DamagedError: The file is gone, or not as it was written.
+    """
+    with _damage_said(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
         for batch in file.iter_batches(batch_size=2_000):
             for row in batch.to_pylist():
                 extra = row.pop("extra")
@@ -188,15 +199,35 @@ def read_table(path: Path) -> Iterator[Row]:
                 yield present
 
 
-def _opened(path: Path) -> pq.ParquetFile:
-    try:
-        return pq.ParquetFile(path)
-    except pa.ArrowInvalid:
-        raise RunStateError(
-            f"{path} is damaged; delete the folder {path.parent} and run the same command again"
-        ) from None
+def read_column(path: Path, name: str) -> Iterator[list[Any]]:
+    """The values of one column, some thousands at a time.
+
+    Raises:
+        DamagedError: As ``read_table``.
+    """
+    with _damage_said(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
+        for batch in file.iter_batches(batch_size=10_000, columns=[name]):
+            yield batch.column(0).to_pylist()
 
 
 def count_rows(path: Path) -> int:
-    """Rows of a table, from its footer alone."""
-    return int(pq.read_metadata(path).num_rows)
+    """Rows of a table, from its footer alone.
+
+    Raises:
+        DamagedError: As ``read_table``.
+    """
+    with _damage_said(path):
+        return int(pq.read_metadata(path).num_rows)
+
+
+@contextmanager
+def _damage_said(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise DamagedError(f"{path} is missing", path) from None
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        if getattr(error, "errno", None) not in (None, errno.EIO):
+            raise  # no file handles left, no leave to read: not the file's fault
+        first = str(error).strip().partition("\n")[0]
+        raise DamagedError(f"{path} is damaged ({first or type(error).__name__})", path) from None

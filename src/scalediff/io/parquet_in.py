@@ -25,7 +25,7 @@ def parquet_rows(path: str) -> Iterator[tuple[int, Any]]:
 
     number = 0
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
             names = file.schema_arrow.names
             twice = {name for name in names if names.count(name) > 1}
             if twice:

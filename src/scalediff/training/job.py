@@ -20,8 +20,15 @@ from pathlib import Path
 from typing import Any
 
 from scalediff.core import errors
-from scalediff.core.errors import PrerequisiteError, RunStateError, ScalediffError
+from scalediff.core.errors import (
+    DamagedError,
+    PrerequisiteError,
+    RunStateError,
+    ScalediffError,
+)
 from scalediff.core.stage import no_progress
+from scalediff.io.log_files import say
+from scalediff.io.log_repair import free_name
 from scalediff.io.run import read_json, write_json
 
 Progress = Callable[[int, int | None], None]
@@ -108,7 +115,7 @@ def run_job(
         RunStateError: The folder holds a model trained with other settings.
         TrainingError: The training failed.
     """
-    told = read_json(folder / "training.json")
+    told = _finished(folder)
     if told is not None:
         if told.get("settings") != settings_of(job):
             raise RunStateError(
@@ -127,6 +134,24 @@ def run_job(
     else:
         _train_in_child(beside, progress, children or Children())
     return folder
+
+
+def _finished(folder: Path) -> dict[str, Any] | None:
+    """What a finished training tells; one whose files are not whole is moved aside and said."""
+    try:
+        told: dict[str, Any] | None = read_json(folder / "training.json")
+        wrong = "training.json is missing" if told is None else ""
+        for name, size in (told or {}).get("files", {}).items():
+            if not (folder / name).is_file() or (folder / name).stat().st_size != size:
+                wrong = f"{name} is missing or cut"
+    except DamagedError as error:
+        told, wrong = None, error.what
+    if not wrong or not folder.exists():
+        return told
+    aside = free_name(folder, "damaged")
+    folder.rename(aside)
+    say(f"{folder}: {wrong}; moved to {aside.name}, the model is trained again")
+    return None
 
 
 def _other_job(beside: Path, settings: Mapping[str, Any]) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import shutil
@@ -14,7 +13,9 @@ from typing import Any
 import orjson
 
 from scalediff.core.errors import InputError, PrerequisiteError, RecipeError
+from scalediff.io.atomic import temporary_folder
 from scalediff.io.gguf import unpacked
+from scalediff.io.json_files import CHECKED, write_json
 from scalediff.io.parquet import sync_file
 from scalediff.training.examples import Counts, end_of_turn, examples, write_examples
 from scalediff.training.job import CHECKPOINTS, TrainingError, settings_of
@@ -273,11 +274,11 @@ def _told(job: Mapping[str, Any], counts: Counts, state: Any, seconds: float) ->
 
 def _save(model: Any, tokenizer: Any, folder: Path, told: Mapping[str, Any]) -> None:
     """Write the model under a temporary name and move it into place when it is whole."""
-    temporary = folder.with_name(folder.name + ".tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
+    temporary = temporary_folder(folder)
     model.save_pretrained(temporary)
     tokenizer.save_pretrained(temporary)
-    (temporary / "training.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    sizes = {path.name: path.stat().st_size for path in temporary.iterdir()}
+    write_json(temporary / "training.json", {**told, "files": sizes, **CHECKED})
     for path in temporary.iterdir():
         sync_file(path)
     os.replace(temporary, folder)

@@ -1,5 +1,6 @@
 import io
 import json
+import os
 import subprocess
 import sys
 import time
@@ -124,6 +125,27 @@ def test_checkpoints_of_another_job_are_not_gone_on_from(make_job, tmp_path, mon
     (folder.parent / "job.json").write_text(json.dumps(make_job(learning_rate=1.0)))
     run_job(make_job(num_rows=4, epochs=1.0), folder, in_process=True)
     assert read_json(folder / "training.json")["steps"] == 1
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone", "training.json"])
+def test_a_model_that_is_not_whole_is_moved_aside_and_trained_again(
+    make_job, tmp_path, capsys, damage
+):
+    folder, job = tmp_path / "step" / "model", make_job(num_rows=4, epochs=1.0)
+    run_job(job, folder, in_process=True)
+    assert run_job(job, folder, in_process=True) == folder
+    whole = (folder / "model.safetensors").read_bytes()
+    if damage == "cut":
+        os.truncate(folder / "model.safetensors", 100)
+    elif damage == "gone":
+        (folder / "tokenizer.json").unlink()
+    else:
+        (folder / "training.json").write_bytes(bytes(300))
+    run_job(job, folder, in_process=True)
+    assert (folder / "model.safetensors").read_bytes() == whole
+    assert {path.name for path in folder.iterdir()} >= MODEL_FILES
+    assert (folder.parent / "model.damaged-1").is_dir()
+    assert "moved to model.damaged-1, the model is trained again" in capsys.readouterr().err
 
 
 def test_the_newest_checkpoint_is_so_by_number(tmp_path):
