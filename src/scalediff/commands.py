@@ -19,6 +19,7 @@ import yaml
 from scalediff.core.errors import InputError, RecipeError, RunStateError
 from scalediff.core.records import Row
 from scalediff.core.secrets import mask
+from scalediff.core.stopping import STOPPING
 from scalediff.forecast import ask_if_absurd, forecast, pilot_overrides
 from scalediff.io.exports import write_jsonl
 from scalediff.io.files import read_jsonl_plain
@@ -201,7 +202,8 @@ def _export_rows(run: Run, last: str, out: Path, shape: Callable[[Row], Row]) ->
     """The rows of the last step."""
     table = run.table(last, texts=True)
     assert table is not None
-    count = write_jsonl(out, map(shape, table.rows()), overwrite=True)
+    rows = STOPPING.checked(table.rows())
+    count = write_jsonl(out, map(shape, rows), overwrite=True)
     if count == 0:
         Console().say(f"  no row is left; {companions(out)[0]} says why each one left")
 
@@ -209,7 +211,7 @@ def _export_rows(run: Run, last: str, out: Path, shape: Callable[[Row], Row]) ->
 def _export_companions(run: Run, recipe: Recipe, out: Path) -> None:
     """``OUT.dropped.jsonl`` and ``OUT.rejected.jsonl``, always both."""
     dropped, rejected = companions(out)
-    write_jsonl(dropped, dropped_rows(run, recipe), overwrite=True)
+    write_jsonl(dropped, STOPPING.checked(dropped_rows(run, recipe)), overwrite=True)
     num_rejected = write_jsonl(rejected, _rejected(run, recipe), overwrite=True)
     if num_rejected:
         Console().say(f"  {num_rejected:,} rows could not be read and are in {rejected}")

@@ -127,6 +127,25 @@ def read_deadline(text: str, now: datetime | None = None) -> float:
     return (at if at > now else at + timedelta(days=1)).timestamp()
 
 
+_SECONDS = {"": 1.0, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+
+def read_grace(text: str) -> float:
+    """Seconds of a grace time as people write it: ``120``, ``120s``, ``2m``.
+
+    Raises:
+        RecipeError: It is none.
+
+    Example:
+        >>> read_grace("2m")
+        120.0
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?|\.\d+)\s*([a-z]*)", str(text).strip().lower())
+    if match is None or match[2] not in _SECONDS or float(match[1]) > 1e6:
+        raise RecipeError(f"--grace {text!r}: write seconds (120 or 120s), minutes (2m) or 0")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
 @dataclass(frozen=True)
 class Guard:
     """``QUANTITY > SHARE after N``: a step of which too much is in vain."""

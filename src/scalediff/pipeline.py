@@ -14,10 +14,11 @@ from typing import Any, Protocol
 from scalediff.beside import Beside
 from scalediff.core.domain import Domain
 from scalediff.core.engine import Engine
-from scalediff.core.errors import INTERRUPTED, RunStateError, Stopped
+from scalediff.core.errors import INTERRUPTED, RunStateError, ScalediffError, Stopped
 from scalediff.core.keys import digest
 from scalediff.core.records import Row
 from scalediff.core.stage import EXTENT, AsyncStage, Context, RowStage, SetStage
+from scalediff.core.stopping import STOPPING
 from scalediff.domains import open_domain
 from scalediff.engines import EngineConfig
 from scalediff.engines.recording import RecordingEngine
@@ -50,6 +51,9 @@ class Watcher(Protocol):
 
     def end(self, plan: Plan, seal: Mapping[str, Any]) -> None:
         """A step is sealed."""
+
+    def say(self, text: str) -> None:
+        """Something that a person has to know at once."""
 
 
 class Pipeline:
@@ -114,8 +118,14 @@ class Pipeline:
         try:
             with Beside[Plan, Seal](self.recipe.file.side_by_side, self._children.stop) as beside:
                 return self._run_all(beside)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt:  # of a caller that did not have the signals taken over
             raise Stopped(INTERRUPTED) from None
+        except ScalediffError as error:
+            detail = getattr(error, "detail", "")
+            if detail:
+                self._watcher.say(detail)
+            self.run.event("error", error=type(error).__name__, message=detail or str(error))
+            raise
         finally:
             self.run.event("stop")
             try:
@@ -137,6 +147,7 @@ class Pipeline:
         done: set[str] = set()
         worked = False
         while waiting or beside.num_running:
+            STOPPING.check()
             node = next((n for n in waiting.values() if done.issuperset(n.needs)), None)
             if node is None or not beside.has_room:
                 plan, seal = beside.wait()
@@ -260,13 +271,17 @@ class Pipeline:
     ) -> Result:
         """Give the step to the runner in the shape its stage has."""
         stage = node.stage
+        # what is under way in an asynchronous stage or another process may finish
+        progress = self._tell
+        if not isinstance(stage, AsyncStage) and not stage.apart:
+            progress = self._tell_or_stop
         ctx = Context(
             domain=self._domain,
             role=node.name,
             seed=self.recipe.file.seed,
             step=node.name,
             folder=folder.path,
-            progress=partial(self._tell, node),
+            progress=partial(progress, node),
             spread=spread_over(self._domain, self._workers),
         )
         if isinstance(stage, SetStage):
@@ -303,6 +318,10 @@ class Pipeline:
         if live and share is not None:
             live["of_budget"] = share
         self._watcher.progress(node.name, done, total, live)
+
+    def _tell_or_stop(self, node: Node, done: int, total: int | None) -> None:
+        self._tell(node, done, total)
+        STOPPING.check()
 
     @staticmethod
     def _source(

@@ -149,6 +149,7 @@ class Usage:
         wasted_tokens: Tokens that came back in answers which had to be thrown away.
         tries: Tries sent, the first of each request included.
         retries: Tries after the first.
+        abandoned: Tries under way that were given up; whoever asked no longer wanted the answer.
         stopped: Responses ended by ``stop_when``.
         saved_tokens: Tokens up to their caps that these were not asked for.
         in_flight: Requests that the model or the server works on now.
@@ -162,6 +163,7 @@ class Usage:
     wasted_tokens: int = 0
     tries: int = 0
     retries: int = 0
+    abandoned: int = 0
     stopped: int = 0
     saved_tokens: int = 0
     in_flight: int = 0

@@ -194,7 +194,10 @@ class OpenAIEngine:
         def ends(reply: Reply) -> bool:
             return look is not None and look(written(request, reply, self._opens or False) or "")
 
-        return await gather(response, ends)
+        def given_up(num_tokens: int) -> None:
+            self.usage.wasted_tokens += num_tokens
+
+        return await gather(response, ends, given_up)
 
     async def _run(
         self,

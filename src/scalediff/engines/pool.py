@@ -13,10 +13,12 @@ import contextlib
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from scalediff.core.engine import Usage
 from scalediff.core.errors import EngineError, RequestError
+from scalediff.core.stopping import STOPPING
 from scalediff.engines.endpoint import Endpoint, TryError
 
 _FAILED_IN_A_ROW = 8
@@ -27,6 +29,7 @@ _BUSY_TRIES = 40
 """Times that a request is told to come back before it is put back: pauses grow in between, and the
 whole server pauses where it says for how long."""
 _LOOK_S = 0.5
+_STOPPING = "it was not sent, since the run is to end"
 
 T = TypeVar("T")
 Send = Callable[[Endpoint], Awaitable[T]]
@@ -63,6 +66,8 @@ class Pool:
         self._turn = 0
         self._under_way: dict[asyncio.Timeout, tuple[float, Endpoint, int, int]] = {}
         self._watch: asyncio.Task[None] | None = None
+        self._stops = asyncio.Event()
+        self._forget: Callable[[], None] | None = None
         self._tell_limit()
 
     async def run(self, send: Callable[[Endpoint], Awaitable[T]], cap: int) -> T:
@@ -103,7 +108,13 @@ class Pool:
                 pause = 0.0 if error.is_unreachable else _backoff(max(tries, busy))
             finally:
                 self._release(member)
-            await asyncio.sleep(pause)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stops.wait(), pause)
+
+    def _stop(self) -> None:
+        """The run is to end: what is at a server may finish, nothing else is sent."""
+        self._stops.set()
+        self._fail_waiting(_STOPPING)
 
     async def _fails_alone(self, member: Endpoint, began: float) -> bool:
         """Whether the servers answer others: they did meanwhile, or do if asked a small thing."""
@@ -111,6 +122,9 @@ class Pool:
 
     async def close(self) -> None:
         """End the probes and fail whoever still waits."""
+        if self._forget is not None:
+            self._forget()
+            self._forget = None
         tasks = [*self._probes.values(), *([self._watch] if self._watch else [])]
         for task in tasks:
             task.cancel()
@@ -126,6 +140,7 @@ class Pool:
         loop = asyncio.get_running_loop()
         if self._watch is None:
             self._watch = loop.create_task(self._watch_deadlines())
+            self._forget = STOPPING.hear(partial(loop.call_soon_threadsafe, self._stop))
         sent = loop.time()
         self._usage.tries += 1
         try:
@@ -135,6 +150,9 @@ class Pool:
                     answer = await send(member)
                 finally:
                     del self._under_way[deadline]
+        except asyncio.CancelledError:
+            self._usage.abandoned += 1
+            raise
         except TimeoutError:
             seconds = loop.time() - sent
             raise TryError("late", f"no answer within {seconds:.0f} s") from None
@@ -155,6 +173,8 @@ class Pool:
     async def _acquire(self, *, again: bool) -> Endpoint:
         """A server with room; requests that come again go before new ones."""
         loop = asyncio.get_running_loop()
+        if STOPPING.signal:
+            raise EngineError(_STOPPING)
         if not self._waiting:
             member = self._best(loop.time())
             if member is not None:

@@ -100,7 +100,7 @@ class RecordingEngine:
     def spent(self) -> dict[str, float]:
         """What this go has cost so far: calls and tokens, tries, and what came of them in vain."""
         now, before = self._engine.usage, self._before
-        names = ("tries", "retries", "wasted_tokens", "stopped", "saved_tokens")
+        names = ("tries", "retries", "abandoned", "wasted_tokens", "stopped", "saved_tokens")
         return {
             "sampled": self.num_sampled,
             "served": self.num_served,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -17,26 +18,35 @@ _LOOK_EVERY = 16
 """Events between two looks at whether the response is to end."""
 
 
-async def gather(response: aiohttp.ClientResponse, ends: Callable[[Reply], bool]) -> Reply:
+async def gather(
+    response: aiohttp.ClientResponse,
+    ends: Callable[[Reply], bool],
+    given_up: Callable[[int], None] = lambda _: None,
+) -> Reply:
     """Read a stream to its end, or until ``ends`` says so (finish reason ``stopped``).
 
-    Ending early closes the connection, which makes the server give up the request.
+    Ending early closes the connection, which makes the server give up the request. Where the reader
+    is cancelled, ``given_up`` is called with the tokens that had come.
 
     Raises:
         TryError: The stream broke off or holds an error.
     """
     reply = Reply()
     events = 0
-    async for event in _events(response):
-        if "error" in event and not event.get("choices"):
-            raise TryError("broken", message_of(event), num_tokens=events)
-        reply.count(event.get("usage"))
-        for choice in event.get("choices") or ():
-            events += _add(reply, choice)
-        if events and events % _LOOK_EVERY == 0 and reply.reason is None and ends(reply):
-            response.close()
-            reply.reason = "stopped"
-            break
+    try:
+        async for event in _events(response):
+            if "error" in event and not event.get("choices"):
+                raise TryError("broken", message_of(event), num_tokens=events)
+            reply.count(event.get("usage"))
+            for choice in event.get("choices") or ():
+                events += _add(reply, choice)
+            if events and events % _LOOK_EVERY == 0 and reply.reason is None and ends(reply):
+                response.close()
+                reply.reason = "stopped"
+                break
+    except asyncio.CancelledError:
+        given_up(reply.num_tokens or events)
+        raise
     if reply.reason is None:
         raise TryError("broken", "the stream broke off", num_tokens=reply.num_tokens or events)
     if reply.num_tokens is None:

@@ -19,6 +19,7 @@ import orjson
 from scalediff.core.errors import RunStateError
 from scalediff.core.records import Row, merge
 from scalediff.core.secrets import mask
+from scalediff.core.stopping import STOPPING
 from scalediff.io.attempts import AttemptStore
 from scalediff.io.parquet import count_rows, read_table
 
@@ -241,7 +242,8 @@ class Run:
                     f"{self.path} is at work in another process; wait for it, or give another --out"
                 ) from None
             try:
-                yield
+                with STOPPING.working():
+                    yield
             finally:
                 self.close()
 

@@ -22,6 +22,7 @@ from typing import Any
 from scalediff.core import errors
 from scalediff.core.errors import PrerequisiteError, RunStateError, ScalediffError
 from scalediff.core.stage import no_progress
+from scalediff.core.stopping import STOPPING
 from scalediff.io.run import read_json, write_json
 
 Progress = Callable[[int, int | None], None]
@@ -157,8 +158,9 @@ def _train_in_child(beside: Path, progress: Progress, children: Children) -> Non
             stderr=log,
             text=True,
             env=environment,
+            start_new_session=True,  # Ctrl-C is for this process, which ends the child itself
         )
-        with children.watch(child):
+        with children.watch(child), STOPPING.under_way(over=child.kill):
             assert child.stdout is not None
             for line in child.stdout:
                 told = json.loads(line)
@@ -168,6 +170,12 @@ def _train_in_child(beside: Path, progress: Progress, children: Children) -> Non
                     progress(told["step"], told["total"])
             status = child.wait()
     if status:
+        if STOPPING.signal:  # given up after the grace time, or sent the same signal
+            raise STOPPING.stopped(
+                f"{STOPPING.signal}: the training in {beside} was ended after "
+                f"{STOPPING.grace_s:g} s (--grace); it goes on from its last checkpoint, where "
+                "it has one"
+            )
         raise _failed(beside / LOG, status, failure)
 
 
