@@ -39,6 +39,7 @@ _PROBE_S = 10.0
 _MOST_FAILED = 10_000
 """Failed units that are held with their rows; more end the pass, so that they come first again."""
 _TELL_EVERY = 64
+_BEAT_S = 1.0
 
 
 class Unit(NamedTuple):
@@ -90,6 +91,7 @@ class Owed:
         self._ended = asyncio.Event()
         self._stops = asyncio.Event()
         self._at_stop: Usage | None = None
+        self._heart: asyncio.TimerHandle | None = None
 
     def finished(self, key: str) -> Row | Drop | None:
         """What came of a unit; None where it is owed."""
@@ -132,12 +134,21 @@ class Owed:
                     with suppress(RuntimeError):  # it ended in this very turn
                         grace.reschedule(loop.time())
 
+                self._beat(loop, total)
                 with STOPPING.under_way(lambda: soon(self._stop), lambda: soon(over)):
                     await self._passes(units, total)
         except TimeoutError:
             if not grace.expired():
                 raise
             raise self._stopped() from None
+        finally:
+            if self._heart is not None:
+                self._heart.cancel()
+
+    def _beat(self, loop: asyncio.AbstractEventLoop, total: int) -> None:
+        """Report from time to time also where nothing moves: that is when people look."""
+        self._heart = loop.call_later(_BEAT_S, self._beat, loop, total)
+        self._ctx.progress(self._done, total)
 
     def _stop(self) -> None:
         """Begin nothing new, and wake whoever waits to."""

@@ -25,6 +25,7 @@ from scalediff.engines.recording import RecordingEngine
 from scalediff.io.run import Run, StepFolder, StepTable
 from scalediff.keeper import Keeper
 from scalediff.limits import GO_ON, Limits, StepBrake
+from scalediff.notices import Notices
 from scalediff.planning import Plan, Planner
 from scalediff.recipe import Node, Recipe
 from scalediff.runner import Result, run_async_stage, run_row_stage, run_set_stage, timed
@@ -45,7 +46,7 @@ class Watcher(Protocol):
         """A step starts, or is reused (``plan.state == "done"``)."""
 
     def progress(
-        self, step: str, done: int, total: int | None, spent: Mapping[str, float] | None = None
+        self, step: str, done: int, total: int | None, spent: Mapping[str, Any] | None = None
     ) -> None:
         """Rows done so far, and of a paying step what this go has cost (``Spending.live``)."""
 
@@ -86,6 +87,7 @@ class Pipeline:
         self._planner = Planner(recipe, run, self._domain, finishing=finish)
         self._finish_early = finish
         self._spending = Spending(run, recipe)
+        self._notices = Notices(run, self._say)
         self._limits = limits or recipe.limits()
         self._limits.spent = self._spending.totals
         self._children = Children()
@@ -312,8 +314,15 @@ class Pipeline:
         most = {"tokens": tokens, "cost": price.of(0, tokens) if price else 0}
         return StepBrake(node.name, self._limits, self.recipe.guards(node), most)
 
+    def _say(self, text: str) -> None:
+        self._watcher.say(text)
+
     def _tell(self, node: Node, done: int, total: int | None) -> None:
-        live = self._spending.live(done, total) if node.stage.pays else None
+        live = self._spending.live(node, done, total)
+        if node.stage.pays:
+            held = self._notices.look(node.name, self._spending.conditions())
+            if held and live is not None:
+                live["held"] = held
         share = self._limits.share() if live else None
         if live and share is not None:
             live["of_budget"] = share

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from scalediff.core.engine import Condition
 from scalediff.engines.recording import RecordingEngine
 from scalediff.io.run import Run, read_json
 from scalediff.recipe import Node, Recipe
@@ -31,7 +32,8 @@ class Spending:
             self._add(self._before, read_json(path) or {}, path.parent)
         self._node: Node | None = None
         self._recorders: list[RecordingEngine] = []
-        self._began = self._told = 0.0
+        self._began = 0.0
+        self._told: dict[str, tuple[float, float]] = {}
 
     @staticmethod
     def _add(total: dict[str, float], spent: Mapping[str, Any], folder: Path) -> None:
@@ -44,7 +46,8 @@ class Spending:
     def begin(self, node: Node, recorders: list[RecordingEngine]) -> None:
         """A paying step starts in this thread; its engine is recorded here once it is open."""
         self._node, self._recorders = node, recorders
-        self._began = self._told = time.monotonic()
+        self._began = time.monotonic()
+        self._told.pop(node.name, None)
 
     def end(self, node: Node, spent: Mapping[str, float]) -> None:
         """A step has ended (also one beside), and cost this in this go."""
@@ -77,17 +80,26 @@ class Spending:
             total["cost"] = price.of(total["prompt"], total["new"])
         return total
 
-    def live(self, done: int, total: int | None) -> dict[str, float]:
-        """The numbers of the step at work, with what is in flight; an event at times and last."""
-        if self._node is None or not self._recorders:
-            return {}
-        found = self.of(self._node, self._recorders)
-        usage = self._recorders[-1].usage
-        found |= {"in_flight": usage.in_flight, "waiting": usage.waiting, "limit": usage.limit}
+    def live(self, node: Node, done: int, total: int | None) -> dict[str, Any]:
+        """The numbers of a step at work; an event at times and last.
+
+        Of a paying step they hold what it has cost in this invocation, what is in flight, and
+        ``causes`` (what made tries necessary after the first).
+        """
+        is_mine = node is self._node and bool(self._recorders)
+        found: dict[str, Any] = self.of(node, self._recorders) if is_mine else {}
+        if is_mine:
+            usage = self._recorders[-1].usage
+            found |= {"in_flight": usage.in_flight, "waiting": usage.waiting, "limit": usage.limit}
+            found |= {"causes": dict(usage.causes)} if usage.causes else {}
         now = time.monotonic()
-        if now - self._told >= EVENT_SECONDS or done == total:
-            self._told = now
-            seconds = now - self._began
-            self._run.event("progress", step=self._node.name, done=done, total=total,
-                            seconds=seconds, **found)  # fmt: skip
+        began = self._told.setdefault(node.name, (now, now))[0]
+        if now - self._told[node.name][1] >= EVENT_SECONDS or done == total:
+            self._told[node.name] = began, now
+            self._run.event("progress", step=node.name, done=done, total=total,
+                            seconds=now - began, **found)  # fmt: skip
         return found
+
+    def conditions(self) -> list[Condition]:
+        """What holds the paying step up now."""
+        return self._recorders[-1].usage.conditions() if self._recorders else []

@@ -42,7 +42,7 @@ class _Work:
     first: int = 0
     done: int = 0
     total: int | None = None
-    spent: Mapping[str, float] = field(default_factory=dict)
+    spent: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Console:
@@ -91,7 +91,7 @@ class Console:
                 self.say(f"   {name}: goes on where it stopped")
 
     def progress(
-        self, step: str, done: int, total: int | None, spent: Mapping[str, float] | None = None
+        self, step: str, done: int, total: int | None, spent: Mapping[str, Any] | None = None
     ) -> None:
         """Rows done so far and what they cost; shown at most a few times a second."""
         with self._lock:
@@ -184,9 +184,12 @@ def _cost(work: _Work, now: float) -> str:
               if spent.get(n)]  # fmt: skip
     if spent.get("cost"):
         parts.append(f"cost {spent['cost']:,.2f}")
+    if spent.get("causes"):
+        parts.append("retried: " + " ".join(f"{why} {n:,}" for why, n in spent["causes"].items()))
     if "of_budget" in spent:
         parts.append(f"{100 * spent['of_budget']:.0f} % of the budget")
-    return f" · {', '.join(parts)}" if parts else ""
+    told = f" · {', '.join(parts)}" if parts else ""
+    return told + "".join(f" · {held}" for held in spent.get("held") or ())
 
 
 def _many(n: float) -> str:

@@ -76,6 +76,10 @@ def spent(work):
     return json.loads(path.read_bytes())
 
 
+def read(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
 def served(counts):
     return [line["key"] for line in read_lines(counts) if line["outcome"] == "served"]
 
@@ -115,7 +119,7 @@ def test_what_is_given_up_after_the_grace_time_is_counted_and_said(work):
     assert status == 75
     assert "SIGTERM: 0 of 16 requests under way came in time, 16 were given up after 0.5 s" in said
     assert spent(work)["abandoned"] == 16
-    events = [json.loads(line) for line in open(f"{work}/out.jsonl.run/events.jsonl")]
+    events = read(work / "out.jsonl.run" / "events.jsonl")
     assert [e for e in events if e["event"] == "error" and "16 were given up" in e["message"]]
 
 
@@ -153,7 +157,7 @@ def test_random_moments_of_a_whole_command_end_with_75_or_a_result(work):
         assert status in (0, 75), said
         assert "run the same command again" in said or status == 0
     assert ended(start(*distill(work, "fake:teacher?latency_s=0.05")))[0] == 0
-    assert sorted(json.loads(line)["id"] for line in open(out)) == [*range(400)]
+    assert sorted(row["id"] for row in read(out)) == [*range(400)]
     assert spent(work)["sampled"] <= 400  # a killed process writes no sum; none is asked for twice
 
 

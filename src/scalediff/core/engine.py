@@ -6,6 +6,7 @@ engine answered. An engine alone limits, batches and retries.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol
@@ -138,6 +139,24 @@ class Score:
     high: float | None = None
 
 
+@dataclass(frozen=True)
+class Condition:
+    """What holds work up now.
+
+    Attributes:
+        kind: ``waiting`` (it asks for patience, or fails), ``down`` (it cannot be reached) or
+            ``slow`` (others are much faster).
+        who: The server, by its name for people.
+        why: What it says.
+        until: Seconds since the epoch when it is asked again, where that is known.
+    """
+
+    kind: Literal["waiting", "down", "slow"]
+    who: str
+    why: str
+    until: float | None = None
+
+
 @dataclass
 class Usage:
     """What an engine has done since it opened and is doing now; changed by the engine as it works.
@@ -155,6 +174,8 @@ class Usage:
         in_flight: Requests that the model or the server works on now.
         waiting: Requests that wait for their turn.
         limit: Requests in flight at most now; 0 where there is no limit.
+        causes: What made tries necessary after the first: cause → tries.
+        conditions: Gives what holds work up now.
     """
 
     requests: int = 0
@@ -169,6 +190,8 @@ class Usage:
     in_flight: int = 0
     waiting: int = 0
     limit: int = 0
+    causes: Counter[str] = field(default_factory=Counter)
+    conditions: Callable[[], list[Condition]] = list
 
     def answered(self, completion: Completion, cap: int) -> None:
         """Count a response that was asked for with this token cap."""

@@ -36,7 +36,7 @@ _AT_ONCE = "ended at once; what had finished is kept, run the same command again
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
 
 Item = TypeVar("Item")
-Callback = Callable[[], None]
+Callback = Callable[[], object]
 
 
 def _nothing() -> None:
@@ -130,7 +130,7 @@ class Stopping:
             del self._under_way[place]
             self._left = time.monotonic()
 
-    def hear(self, heard: Callback) -> Callback:
+    def hear(self, heard: Callback) -> Callable[[], None]:
         """Have a function called, in a thread of its own, when the first signal comes.
 
         Returns:

@@ -19,6 +19,7 @@ from typing import TypeVar
 from scalediff.core.engine import Usage
 from scalediff.core.errors import EngineError, RequestError
 from scalediff.core.stopping import STOPPING
+from scalediff.engines.conditions import cause_of, conditions_of
 from scalediff.engines.endpoint import Endpoint, TryError
 
 _FAILED_IN_A_ROW = 8
@@ -141,6 +142,7 @@ class Pool:
         if self._watch is None:
             self._watch = loop.create_task(self._watch_deadlines())
             self._forget = STOPPING.hear(partial(loop.call_soon_threadsafe, self._stop))
+            self._usage.conditions = lambda: conditions_of(self.members, loop.time())
         sent = loop.time()
         self._usage.tries += 1
         try:
@@ -158,6 +160,7 @@ class Pool:
             raise TryError("late", f"no answer within {seconds:.0f} s") from None
         member.num_failed = member.num_pauses = 0
         member.answered_at = loop.time()
+        member.failing_since = None
         return answer
 
     async def _watch_deadlines(self) -> None:
@@ -256,6 +259,10 @@ class Pool:
 
     def _note_failure(self, member: Endpoint, error: TryError, sent: float) -> None:
         now = asyncio.get_running_loop().time()
+        self._usage.causes[cause_of(error)] += 1
+        member.why = str(error)
+        if member.failing_since is None:
+            member.failing_since = now
         member.num_failed += sent >= member.fresh_since
         if error.kind in ("busy", "late"):
             member.limit.congested(sent, now)
@@ -279,6 +286,7 @@ class Pool:
         if member.is_down:
             return
         member.is_down = True
+        member.why = why
         task = asyncio.get_running_loop().create_task(self._probe(member, why))
         self._probes[member] = task
 
@@ -297,6 +305,7 @@ class Pool:
                 self._fail_waiting(f"{member.shown} has not answered for {self._patience_s:.0f} s, "
                                    f"last: {why}")  # fmt: skip
         member.is_down = False
+        member.failing_since = None
         member.num_failed = 0
         member.fresh_since = loop.time()  # what was sent before went down with it
         del self._probes[member]

@@ -1,0 +1,73 @@
+"""What holds a run up, said when it begins and when it is over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from scalediff.core.engine import Condition
+from scalediff.io.run import Run
+
+_LONGEST = 160
+
+
+def sentence(condition: Condition) -> str:
+    """A condition for people.
+
+    Example:
+        >>> sentence(Condition("down", "http://a:1/v1", "connection refused"))
+        'http://a:1/v1 cannot be reached: connection refused'
+    """
+    verb = {"waiting": "waiting for", "down": "", "slow": ""}[condition.kind]
+    says = {"waiting": "", "down": " cannot be reached", "slow": " is slow"}[condition.kind]
+    why = " ".join(condition.why.split())
+    why = why if len(why) <= _LONGEST else why[:_LONGEST] + "…"
+    until = f" (asked again at {clock(condition.until)})" if condition.until else ""
+    return f"{verb} {condition.who}{says}: {why}{until}".strip()
+
+
+def clock(seconds: float) -> str:
+    """A time of day; with the date where it is not today's.
+
+    Example:
+        >>> clock(0.0)[4:5]
+        '-'
+    """
+    at = datetime.fromtimestamp(seconds)
+    return f"{at:%H:%M:%S}" if at.date() == datetime.now().date() else f"{at:%Y-%m-%d %H:%M:%S}"
+
+
+class Notices:
+    """Keeps what holds the work up now.
+
+    Args:
+        run: Where events are kept.
+        tell: Told a sentence when something begins or is over.
+    """
+
+    def __init__(self, run: Run, tell: Callable[[str], None]) -> None:
+        self._run = run
+        self._tell = tell
+        self._now: dict[tuple[str, str], tuple[Condition, float]] = {}
+
+    def look(self, step: str, conditions: Iterable[Condition]) -> list[str]:
+        """Note what holds a step up now; the sentences of it."""
+        found: dict[tuple[str, str], Condition] = {(c.kind, c.who): c for c in conditions}
+        for name, condition in found.items():
+            since = self._now.get(name, (None, time.time()))[1]
+            if name not in self._now:
+                self._event("held", step, condition)
+                self._tell(f"   {step}: {sentence(condition)}")
+            self._now[name] = condition, since
+        for name in self._now.keys() - found.keys():
+            condition, since = self._now.pop(name)
+            seconds = time.time() - since
+            self._event("free", step, condition, seconds=round(seconds, 1))
+            self._tell(f"   {step}: {condition.who} goes on, after {seconds:.0f} s")
+        return [sentence(condition) for condition in found.values()]
+
+    def _event(self, kind: str, step: str, condition: Condition, **more: float) -> None:
+        told = {"held": condition.kind, "who": condition.who, "why": condition.why}
+        until = {"until": condition.until} if condition.until else {}
+        self._run.event(kind, step=step, **told, **until, **more)
