@@ -27,6 +27,7 @@ from scalediff.keeper import Keeper
 from scalediff.limits import GO_ON, Limits, StepBrake
 from scalediff.notices import Notices
 from scalediff.planning import Plan, Planner
+from scalediff.preflight import preflight
 from scalediff.recipe import Node, Recipe
 from scalediff.runner import Result, run_async_stage, run_row_stage, run_set_stage, timed
 from scalediff.spending import Spending
@@ -110,6 +111,9 @@ class Pipeline:
         Raises:
             Stopped: The user interrupted; the same command goes on.
         """
+        left = [plan.node for plan in plans if plan.state != "done"]
+        for note in preflight(left, self.recipe, self._domain, self._planner.spec):
+            self._watcher.say(note)
         behind = sum(plan.behind_s for plan in plans) / 3600
         if behind > PAID_HOURS_ASK:
             steps = ", ".join(p.node.name for p in plans if p.behind_s)

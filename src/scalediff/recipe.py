@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from scalediff.core.errors import RecipeError
 from scalediff.core.stage import Config, Stage
@@ -73,7 +73,11 @@ class RecipeFile(BaseModel):
     """Sampling seed: every sample's own seed is hashed from it, the role, the row and the index."""
     models: dict[str, str] = {}
     """Role → model: ``identifier``, ``generator``, ``teacher``, ``student``; a list of URLs is one
-    model that several servers serve."""
+    model that several servers serve; ``{model: NAME, probe: false}`` is one that is not looked at
+    before the run starts."""
+    probe: dict[str, bool] = {}
+    """Role → whether its model is looked at before the run starts (it is): false for a server that
+    is started later. ``models.ROLE.probe`` says the same."""
     engine: dict[str, Any] = {}
     """Engine settings (slots, threads, precision); they never change what is asked."""
     side_by_side: int = Field(default=1, ge=1)
@@ -89,6 +93,24 @@ class RecipeFile(BaseModel):
     def _listed(cls, budget: Any) -> Any:
         """One budget as a list of one."""
         return [str(b) for b in budget] if isinstance(budget, list) else [str(budget)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _apart(cls, values: Any) -> Any:
+        """``models.ROLE.probe`` beside the models' names."""
+        models = values.get("models") if isinstance(values, dict) else None
+        if not isinstance(models, dict):
+            return values
+        entries = {role: entry for role, entry in models.items() if isinstance(entry, dict)}
+        probe = dict(values.get("probe") or {})
+        for role, entry in entries.items():
+            unknown = sorted(map(str, entry.keys() - {"model", "probe"}))
+            if unknown or "model" not in entry:
+                what = f"unknown setting {unknown[0]!r}" if unknown else "it names no model"
+                raise ValueError(f"models.{role}: {what}; write {{model: NAME, probe: false}}")
+            probe |= {role: entry["probe"]} if "probe" in entry else {}
+        named = {role: entry["model"] for role, entry in entries.items()}
+        return {**values, "models": {**models, **named}, "probe": probe}
 
     @field_validator("models", mode="before")
     @classmethod
@@ -357,7 +379,8 @@ def _override(values: dict[str, Any], text: str, marked: dict[tuple[str, str], s
     target = values
     for name in names[:-1]:
         if not isinstance(target.get(name), dict):
-            target[name] = {}
+            is_model = target is values.get("models") and target.get(name) is not None
+            target[name] = {"model": target[name]} if is_model else {}
         target = target[name]
     target[names[-1]] = value
 
@@ -386,6 +409,10 @@ def _expand(file: RecipeFile, steps: Steps) -> Recipe:
     for role in file.models:
         if role not in roles:
             raise RecipeError(f"models.{role}: no step asks for this role{_nearest(role, roles)}")
+    for role in file.probe:
+        if role not in file.models:
+            known = [*file.models]
+            raise RecipeError(f"probe.{role}: `models` has no such role{_nearest(role, known)}")
     nodes = {name: _node(name, step, file, flat, aliases) for name, step in flat.items()}
     recipe = Recipe(file, _ordered(nodes), aliases)
     _check_money(recipe)

@@ -15,7 +15,7 @@ from counting import read_lines
 from fault_server import Server
 
 ENDED = "scalediff: stopped in good order; run the same command again to go on"
-PROBES = 0
+PROBES = 1
 """Requests of one token at the start of a command, to see who answers."""
 
 
