@@ -18,6 +18,7 @@ from typing import Any
 
 from scalediff.core.engine import ModelSpec
 from scalediff.core.errors import RecipeError, ScalediffError
+from scalediff.io.ledger import Ledger
 from scalediff.io.run import Run, StepFolder
 from scalediff.model_names import resolve
 from scalediff.recipe import Node, Recipe
@@ -40,14 +41,23 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([BbMm])(?![a-zA-Z])")
 
 @dataclass(frozen=True)
 class Line:
-    """One step of a forecast: what the pilot took, and what the whole will."""
+    """One step of a forecast: what the whole will take.
+
+    Attributes:
+        step: Its name.
+        rows: Rows that it will be given.
+        tokens: Prompt and sampled tokens that it will have paid for in all.
+        seconds: Its time in all.
+        cost: Money in all.
+        left: Share of its work that remains.
+    """
 
     step: str
     rows: float
     tokens: float
     seconds: float
     cost: float
-    is_done: bool
+    left: float
 
 
 @dataclass(frozen=True)
@@ -71,13 +81,12 @@ class Forecast:
         for line in self.lines:
             cost = f"{currency}{line.cost:,.2f}" if line.cost else ""
             tokens = whole(line.tokens) if line.tokens else ""
-            note = "  done" if line.is_done else ""
+            note = "" if line.left else "  done"
             rows.append(
                 f"  {line.step:<24}{line.rows:>10,.0f}{tokens:>12}{duration(line.seconds):>11}"
                 f"{cost:>10}{note}"
             )
-        left = sum(line.seconds for line in self.lines if not line.is_done)
-        left -= left / self.factor  # the pilot's rows count
+        left = sum(line.seconds * line.left for line in self.lines)
         ends = time.strftime("%Y-%m-%d %H:%M", time.localtime(time.time() + left))
         tail = [f"  {duration(left)} of work are left to the dataset: {ends} if it starts now"]
         if self.kept is not None:
@@ -97,19 +106,46 @@ def forecast(run: Run, pilot: Recipe, full: Recipe) -> Forecast:
         if seal is None or not (node.stage.pays or node.stage.apart):
             continue
         times = factor if _descends(node, pilot, grown) else 1.0
-        tokens = seal["tokens"]
-        paid = tokens.get("new", 0) + tokens.get("prompt", 0)
-        lines.append(
-            Line(
-                node.name,
-                seal["counts"]["in"] * times,
-                paid * times,
-                seal["seconds"] * times,
-                tokens.get("cost", 0.0) * times,
-                times == 1.0,
-            )
-        )
+        lines.append(_line(run, node, seal, times))
     return Forecast(lines, factor, _kept(run, pilot, factor, grown))
+
+
+def _line(run: Run, node: Node, seal: Mapping[str, Any], times: float) -> Line:
+    """What a step will take when it is given so many times the rows.
+
+    Its sums are of all that was ever done in it, which is more than the pilot's rows where a run
+    was stopped before; so they are divided by what was answered, not by what was asked for now.
+    """
+    rows = seal["counts"]["in"] * times
+    if not node.stage.pays:  # a training
+        return Line(node.name, rows, 0.0, seal["seconds"] * times, 0.0, 1 - 1 / times)
+    spent = seal["tokens"]
+    answered = spent.get("sampled", 0)
+    units = rows * len(node.stage.sample_indices())
+    finished = max(_num_finished(run, node.name), 1)
+    # a response that is asked for in parts takes several requests
+    requests = units * max(1.0, (answered + spent.get("served", 0)) / finished)
+    if answered:
+        tokens = (spent.get("new", 0) + spent.get("prompt", 0)) / answered * requests
+    else:  # all of it was in the store: what was paid then will be paid for the rest
+        tokens = _mean_tokens(run, node.name) * units
+    cost = spent.get("cost", 0.0) / max(answered, 1) * requests
+    seconds = seal["seconds"] / finished * units
+    return Line(node.name, rows, tokens, seconds, cost, max(0.0, 1 - finished / max(units, 1)))
+
+
+def _num_finished(run: Run, step: str) -> int:
+    """Units of a paying step that are finished, whether or not they are rows of the pilot."""
+    folder = run.path / "steps" / run.manifest["steps"][step]["folder"]
+    with Ledger(folder / "ledger") as ledger:
+        return len(ledger)
+
+
+def _mean_tokens(run: Run, step: str) -> float:
+    table = run.table(step)
+    rows = table.added() if table is not None else iter(())
+    counts = [attempt["num_tokens"] for row in rows for attempt in row.get("attempts") or ()]
+    return sum(counts) / len(counts) if counts else 0.0
 
 
 def _growth(run: Run, pilot: Recipe, full: Recipe) -> tuple[float, str]:
