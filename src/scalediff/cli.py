@@ -75,6 +75,7 @@ Grace = Annotated[
         help="After TERM, USR1 or Ctrl-C what is under way may finish so long (20 s).",
     ),
 ]
+Json = Annotated[bool, typer.Option("--json", help="The same for programs.")]
 Pilot = Annotated[
     int | None, typer.Option("--pilot", min=1, help="Run on so many rows and forecast the whole.")
 ]
@@ -99,6 +100,7 @@ def run(
     overrides: Annotated[list[str], typer.Option("--set", help="a.b=VALUE, repeatable.")] = [],  # noqa: B006
     until: Annotated[str | None, typer.Option(help="Stop after this step.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
+    as_json: Json = False,
     cache: Annotated[Path | None, typer.Option(help="An attempt store to share.")] = None,
     pilot: Pilot = None,
     budget: Budget = [],  # noqa: B006
@@ -115,6 +117,7 @@ def run(
         overrides,
         until=until,
         dry_run=dry_run,
+        as_json=as_json,
         cache=cache,
         confirm=confirm(yes),
         budget=budget,

@@ -24,6 +24,7 @@ from scalediff.forecast import ask_if_absurd, forecast, pilot_overrides
 from scalediff.io.exports import write_jsonl
 from scalediff.io.files import read_jsonl_plain
 from scalediff.io.run import Run, read_json
+from scalediff.outlook import announce_of
 from scalediff.pipeline import Pipeline
 from scalediff.recipe import Recipe, build
 from scalediff.report.lines import lines_of
@@ -133,7 +134,9 @@ def run_command(
     watcher = Console([*parts.items()], lines_of(run))
     pipeline = Pipeline(recipe, run, watcher, workers=os.cpu_count() or 1, limits=limits)
     with run.locked():
-        worked = pipeline.execute(pipeline.plan(), confirm)
+        plans = pipeline.plan()
+        announce_of(pipeline, plans, limits, confirm)
+        worked = pipeline.execute(plans, confirm)
         watcher.flush()
         export(run, recipe, command.out, shape)
     if command.pilot is not None:

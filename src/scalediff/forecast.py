@@ -18,11 +18,15 @@ from typing import Any
 
 from scalediff.core.engine import ModelSpec
 from scalediff.core.errors import RecipeError, ScalediffError
+from scalediff.io.contents import is_embedded
 from scalediff.io.ledger import Ledger
+from scalediff.io.parquet import count_rows
+from scalediff.io.places import HUB, expand
 from scalediff.io.run import Run, StepFolder
 from scalediff.model_names import resolve
 from scalediff.recipe import Node, Recipe
 from scalediff.report.words import duration, percent, whole
+from scalediff.stages.sources import EMBEDDED_ROWS
 from scalediff.stages.tally import wilson
 
 ABSURD_HOURS = 24.0
@@ -33,8 +37,10 @@ _CPU_PARAMETER_TOKENS = 4.0e10
 (``bench/engines/sample.py``). Rough: it tells minutes from weeks."""
 _CPU_PARAMETER_PREFILL = 6.0e11
 """The same for reading prompts (``bench/engines/score.py``)."""
-_SHARE_OF_CAP = 0.3
-_PROMPT_TOKENS = 150
+SHARE_OF_CAP = 0.3
+"""Of its token cap, what a response takes where nothing is known: the paper's 9,800 of 32,768."""
+PROMPT_TOKENS = 150
+"""Tokens of a prompt where nothing is known."""
 _UNKNOWN_ROWS = 10_000
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([BbMm])(?![a-zA-Z])")
 
@@ -181,19 +187,45 @@ def _kept(run: Run, pilot: Recipe, factor: float, grown: str) -> tuple[float, fl
 
 
 def num_rows(node: Node) -> int:
-    """Rows that a step of sources has at most, roughly: lines of files are counted, not read."""
+    """Rows that a step of sources has at most, roughly where they cannot be counted unread."""
+    counted = rows_known(node)
+    return _UNKNOWN_ROWS if counted is None else counted or _UNKNOWN_ROWS
+
+
+def rows_known(node: Node) -> int | None:
+    """Rows that a step of sources has at most: lines are counted, not read; None for the hub."""
     config = node.stage.config
-    if getattr(config, "n", None) is not None:
-        return int(config.n)
+    limit = getattr(config, "n", None)
     total = 0
     for path in config.paths:
-        place = Path(path)
-        if place.suffix == ".jsonl" and place.is_file():
-            with open(place, "rb") as file:
-                total += sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
-        else:
-            total += _UNKNOWN_ROWS
-    return total or _UNKNOWN_ROWS
+        found = _rows_of(path)
+        if limit is not None:
+            found = limit if found is None else min(found, limit)
+        if found is None:
+            return None
+        total += found
+    return total
+
+
+def _rows_of(path: str) -> int | None:
+    if is_embedded(path):
+        return EMBEDDED_ROWS
+    if path.startswith(HUB):
+        return None
+    try:
+        counts = [_rows_in(file) for file in expand([path])]
+    except (ScalediffError, OSError):
+        return None
+    return None if None in counts else sum(count for count in counts if count is not None)
+
+
+def _rows_in(file: str) -> int | None:
+    if file.endswith(".parquet"):
+        return count_rows(Path(file))
+    if not file.endswith(".jsonl"):
+        return None
+    with open(file, "rb") as lines:
+        return sum(chunk.count(b"\n") for chunk in iter(lambda: lines.read(1 << 20), b"")) or 1
 
 
 def pilot_overrides(recipe: Recipe, n: int) -> list[str]:
@@ -249,8 +281,8 @@ def _hours(node: Node, recipe: Recipe, parameters: float) -> float:
     config: Mapping[str, Any] = node.stage.config.model_dump()
     cores = (os.cpu_count() or 1) / 2
     units = _rows(node, recipe) * (config.get("k") or 1)
-    sampled = units * _SHARE_OF_CAP * (config.get("max_new_tokens") or 0)
-    read = units * _PROMPT_TOKENS
+    sampled = units * SHARE_OF_CAP * (config.get("max_new_tokens") or 0)
+    read = units * PROMPT_TOKENS
     seconds = sampled * parameters / _CPU_PARAMETER_TOKENS
     seconds += read * parameters / _CPU_PARAMETER_PREFILL
     return seconds / cores / 3600

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -17,12 +15,13 @@ from scalediff import __version__
 from scalediff.commands import export
 from scalediff.core.errors import RunStateError
 from scalediff.core.secrets import mask
-from scalediff.domains import open_domain
+from scalediff.dry_run import explained
 from scalediff.forecast import ask_if_absurd, forecast, pilot_overrides
 from scalediff.io.run import Run, write_json
 from scalediff.limits import Limits
+from scalediff.outlook import announce_of, deadline_text
 from scalediff.pipeline import Pipeline
-from scalediff.planning import Plan, Planner
+from scalediff.planning import Plan
 from scalediff.recipe import Recipe, find_recipe, load, load_resolved
 from scalediff.report.lines import lines_of
 from scalediff.watch import Console
@@ -40,6 +39,7 @@ def run_recipe(
     *,
     until: str | None,
     dry_run: bool,
+    as_json: bool = False,
     cache: Path | None,
     confirm: Callable[[str], bool],
     budget: Sequence[str] = (),
@@ -53,10 +53,10 @@ def run_recipe(
     if pilot is not None:
         recipe = load(path, [*overrides, *pilot_overrides(full, pilot)]).until(_dataset_step(full))
     folder = out if out is not None else Path("runs") / recipe.file.name
-    if dry_run:
-        _explain_only(recipe, folder)
-        return
     limits = recipe.limits(budget, deadline)
+    if dry_run:
+        print(explained(recipe, folder, limits, as_json=as_json))
+        return
     run = Run(folder, cache=cache)
     with run.locked():
         _claim(run, recipe)
@@ -100,6 +100,8 @@ def finish_run(
             recipe, run, console, workers=os.cpu_count() or 1, limits=limits, finish=True
         )
         try:
+            if until := deadline_text(limits):
+                _say(until)
             pipeline.execute(pipeline.plan(), confirm)
         finally:
             console.flush()
@@ -146,6 +148,7 @@ def _execute(
     _keep_recipe(run, recipe, arguments)
     _say_plan(plans)
     try:
+        announce_of(pipeline, plans, limits, confirm)
         return pipeline.execute(plans, confirm)
     finally:
         console.flush()
@@ -227,56 +230,6 @@ def _say_plan(plans: list[Plan]) -> None:
         return
     why = f" ({first.why})" if first.why else ""
     _say(f"{done} of {len(plans)} steps are done; going on from {first.node.name}{why}")
-
-
-def _explain_only(recipe: Recipe, folder: Path) -> None:
-    """``--dry-run``: every step, setting and origin, models and disk; nothing is written."""
-    exists = (folder / "manifest.json").exists()
-    lines = [f"recipe {recipe.file.name}: {recipe.file.description}".rstrip(": ")]
-    states: dict[str, Plan] = {}
-    if exists:
-        planner = Planner(recipe, Run(folder, create=False), open_domain(recipe.file.domain))
-        if not planner.model_problems():
-            states = {plan.node.name: plan for plan in planner.plan()}
-    for name, step in recipe.resolved()["steps"].items():
-        plan = states.get(name)
-        state = f"  [{plan.state}{': ' + plan.why if plan.why else ''}]" if plan else ""
-        reads = f" <- {', '.join(step['inputs'])}" if step["inputs"] else ""
-        model = f"  model {step['model']}" if step["model"] else ""
-        lines.append(f"{name}: {step['stage']}{reads}{model}{state}")
-        for setting, told in step["settings"].items():
-            lines.append(f"    {setting} = {_value(told['value'])}  ({told['from']})")
-    lines += _models(recipe)
-    lines.append(f"run directory: {folder}{'' if exists else ' (new)'}, {_free(folder)} free")
-    print(mask("\n".join(lines)))
-
-
-def _models(recipe: Recipe) -> list[str]:
-    """Each model and whether it is here; a dry run names what is missing and does not fail."""
-    from scalediff.core.errors import ScalediffError
-    from scalediff.model_names import resolve
-
-    lines = ["models:"]
-    names = {n.model for n in recipe.nodes.values() if n.model and not n.model.startswith("@")}
-    for name in sorted(names):
-        try:
-            spec = resolve(name)
-            where = "to be fetched from the hub" if spec.kind == "hub" else spec.kind
-            lines.append(f"    {name}: {where}")
-        except ScalediffError as error:
-            lines.append(f"    {name}: not usable here: {error}")
-    return lines
-
-
-def _value(value: Any) -> str:
-    return repr(value) if isinstance(value, str) else str(value)
-
-
-def _free(folder: Path) -> str:
-    at = folder.absolute()
-    while not at.exists():
-        at = at.parent
-    return f"{shutil.disk_usage(at).free / 1e9:.0f} GB"
 
 
 def _say(text: str) -> None:

@@ -89,7 +89,7 @@ def test_what_is_under_way_may_finish_and_nothing_new_begins(work, name):
     counts = work / "counts.jsonl"
     with Server("--counts", counts, "--latency", "1.0") as server:
         client = start(*distill(work, server.model, "--engine", "http.in_flight=64"))
-        wait_for(lambda: counts.exists() and len(read_lines(counts)) >= 1)
+        wait_for(lambda: len(read_lines(counts)) > PROBES)
         time.sleep(0.3)  # the second batch is on its way
         client.send_signal(getattr(signal, name))
         status, said = ended(client)
