@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -118,7 +117,7 @@ class Pipeline:
         """
         left = [plan.node for plan in plans if plan.state != "done"]
         for note in preflight(left, self.recipe, self.domain, self.planner.spec):
-            self.watcher.say(note)
+            self._say(note)
         behind = sum(plan.behind_s for plan in plans) / 3600
         if behind > PAID_HOURS_ASK:
             steps = ", ".join(p.node.name for p in plans if p.behind_s)
@@ -134,7 +133,7 @@ class Pipeline:
         except ScalediffError as error:
             detail = getattr(error, "detail", "")
             if detail:
-                self.watcher.say(detail)
+                self._say(detail)
             self.run.event("error", error=type(error).__name__, message=detail or str(error))
             raise
         finally:
@@ -173,9 +172,9 @@ class Pipeline:
                 done.add(node.name)
                 continue
             self._may_begin(node)
-            if node.stage.pays and self._has_paid:
-                plan = replace(plan, num_done=self.num_paid_for(plan))
             self.watcher.begin(plan)
+            if node.stage.pays and self._has_paid and (done := self.num_paid_for(plan)):
+                self._say(f"   {node.name}: {done:,} units are done or paid for already")
             worked = True
             self._keeper.keep_for(_next_model([node, *waiting.values()]))
             work = self._start(plan)
@@ -352,7 +351,9 @@ class Pipeline:
         return StepBrake(node.name, self._limits, self.recipe.guards(node), most)
 
     def _say(self, text: str) -> None:
-        self.watcher.say(text)
+        say = getattr(self.watcher, "say", None)  # who only counts need not listen
+        if say is not None:
+            say(text)
 
     def _tell(self, node: Node, done: int, total: int | None) -> None:
         live = self._spending.live(node, done, total)

@@ -35,7 +35,6 @@ class Plan:
             once an earlier step has run).
         why: One phrase.
         behind_s: Seconds of paid work of the old result that would be left behind.
-        num_done: Units of a paying step that are done or paid for; None where nobody looked.
     """
 
     node: Node
@@ -43,7 +42,6 @@ class Plan:
     state: State
     why: str = ""
     behind_s: float = 0.0
-    num_done: int | None = None
 
 
 class Planner:

@@ -85,13 +85,10 @@ class Console:
             group.began = group.began or now
             self._working[name] = _Work(now)
             self._told = now
-            paid = f"; {plan.num_done:,} units are done or paid for" if plan.num_done else ""
             if plan.why:
-                self.say(f"   {name}: again, {plan.why}{paid}")
+                self.say(f"   {name}: again, {plan.why}")
             elif plan.state == "resume":
-                self.say(f"   {name}: goes on where it stopped{paid}")
-            elif paid:
-                self.say(f"   {name}{paid.replace(';', ':')}")
+                self.say(f"   {name}: goes on where it stopped")
 
     def progress(
         self, step: str, done: int, total: int | None, spent: Mapping[str, Any] | None = None
