@@ -386,9 +386,21 @@ def report(
     run_directory: Annotated[Path, typer.Argument(help="A run directory.")],
 ) -> None:
     """Write summary.json and report.html of a run once more."""
-    from scalediff.line import write_report
+    from scalediff.line import report_now
 
-    print(write_report(run_directory))
+    print(report_now(run_directory))
+
+
+@app.command()
+def status(
+    run_directory: Annotated[Path, typer.Argument(help="A run directory, OUT or OUT.run.")],
+    as_json: Json = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Again every two seconds.")] = False,
+) -> None:
+    """How a run is, from another terminal: steps, rates, what holds it up; nothing is written."""
+    from scalediff.status import show
+
+    show(run_directory, as_json=as_json, watch=2.0 if watch else None)
 
 
 def _command(

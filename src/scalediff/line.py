@@ -24,6 +24,7 @@ from scalediff.pipeline import Pipeline
 from scalediff.planning import Plan
 from scalediff.recipe import Recipe, find_recipe, load, load_resolved
 from scalediff.report.lines import lines_of
+from scalediff.status import status_of
 from scalediff.watch import Console
 
 LABORATORY = (
@@ -154,8 +155,24 @@ def _execute(
         console.flush()
 
 
-def write_report(folder: Path, run: Run | None = None) -> str:
-    """Write ``summary.json`` and ``report.html``; the headline for the terminal."""
+def report_now(folder: Path) -> str:
+    """The report of a run as it is; where it is at work, that is said."""
+    now = status_of(folder)
+    if now.alive is False:
+        return write_report(folder)
+    working = ", ".join(step.name for step in now.steps if step.state == "working")
+    told = f"{folder} is at work ({working or 'between steps'}): what is done so far follows"
+    try:
+        return f"{told}\n{write_report(folder, with_samples=False)}"
+    except RunStateError as error:
+        return f"{told}; there is no report yet ({error}), see `scalediff status {folder}`"
+
+
+def write_report(folder: Path, run: Run | None = None, *, with_samples: bool = True) -> str:
+    """Write ``summary.json`` and ``report.html``; the headline for the terminal.
+
+    Rows are shown ``with_samples``; their texts are in the attempt store, which a run at work has.
+    """
     from scalediff.report.page import render
     from scalediff.report.samples import samples_of
     from scalediff.report.summary import summary_of
@@ -164,7 +181,7 @@ def write_report(folder: Path, run: Run | None = None) -> str:
     run = run if run is not None else Run(folder, create=False)
     summary = summary_of(run)
     write_json(folder / "summary.json", summary)
-    page = render(summary, samples_of(run))
+    page = render(summary, samples_of(run) if with_samples else {})
     temporary = folder / "report.html.tmp"
     temporary.write_text(page, encoding="utf-8")
     os.replace(temporary, folder / "report.html")

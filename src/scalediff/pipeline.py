@@ -6,6 +6,8 @@ others (``side_by_side``): their work is done in processes of their own.
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
@@ -124,7 +126,7 @@ class Pipeline:
             question = f"{behind:.1f} hours of paid work ({steps}) would be left behind"
             if not confirm(question):
                 raise RunStateError(f"{question}; run again with --yes if that is meant")
-        self.run.event("go")
+        self.run.event("go", pid=os.getpid(), host=socket.gethostname())
         try:
             with Beside[Plan, Seal](self.recipe.file.side_by_side, self._children.stop) as beside:
                 return self._run_all(beside)
@@ -173,8 +175,8 @@ class Pipeline:
                 continue
             self._may_begin(node)
             self.watcher.begin(plan)
-            if node.stage.pays and self._has_paid and (done := self.num_paid_for(plan)):
-                self._say(f"   {node.name}: {done:,} units are done or paid for already")
+            if node.stage.pays and self._has_paid and (paid := self.num_paid_for(plan)):
+                self._say(f"   {node.name}: {paid:,} units are done or paid for already")
             worked = True
             self._keeper.keep_for(_next_model([node, *waiting.values()]))
             work = self._start(plan)
