@@ -23,6 +23,7 @@ from scalediff.core.stopping import STOPPING
 from scalediff.forecast import ask_if_absurd, forecast, pilot_overrides
 from scalediff.io.exports import write_jsonl
 from scalediff.io.files import read_jsonl_plain
+from scalediff.io.places import check_written
 from scalediff.io.run import Run, read_json
 from scalediff.outlook import announce_of
 from scalediff.pipeline import Pipeline
@@ -186,6 +187,7 @@ def _open(command: Command) -> Run:
 def _check_name(command: Command) -> None:
     """Whether OUT has the form of what the command makes, before anything is paid."""
     out = command.out
+    check_written(out, "-o")
     if not out.name:
         raise InputError(f"-o {out} names no file; give the path of what is to be written")
     rows = command.stage not in _MAKES_FOLDERS

@@ -17,6 +17,7 @@ from scalediff.core.errors import RunStateError
 from scalediff.core.secrets import mask
 from scalediff.dry_run import explained
 from scalediff.forecast import ask_if_absurd, forecast, pilot_overrides
+from scalediff.io.places import check_written
 from scalediff.io.run import Run, write_json
 from scalediff.limits import Limits
 from scalediff.outlook import announce_of, deadline_text
@@ -54,6 +55,9 @@ def run_recipe(
     if pilot is not None:
         recipe = load(path, [*overrides, *pilot_overrides(full, pilot)]).until(_dataset_step(full))
     folder = out if out is not None else Path("runs") / recipe.file.name
+    check_written(folder, "--out")
+    if cache is not None:
+        check_written(cache, "--cache")
     limits = recipe.limits(budget, deadline)
     if dry_run:
         print(explained(recipe, folder, limits, as_json=as_json))

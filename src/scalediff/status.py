@@ -109,7 +109,8 @@ def status_of(folder: Path) -> Status:
     events = list(run.events())
     found = Status(str(folder), str(manifest.get("recipe") or manifest.get("command") or ""))
     found.last_event = events[-1]["time"] if events else None
-    begun = next((e for e in reversed(events) if e["event"] == "go"), {})
+    starts = [event for event in events if event["event"] == "go"]
+    begun: dict[str, Any] = starts[-1] if starts else {}
     found.pid, found.host = begun.get("pid"), str(begun.get("host") or "")
     found.alive = _alive(folder, found, events)
     last = _last_invocation(events)
