@@ -202,7 +202,8 @@ class Limits:
     Attributes:
         budget: The budget.
         deadline: Seconds since the epoch; None is no deadline.
-        spent: What the run has cost so far: ``tokens``, ``hours`` and ``cost``, live.
+        spent: What the run has cost so far: ``tokens``, ``hours`` and ``cost``, live; and
+            ``answered``, the requests that were paid for, where that is known.
     """
 
     budget: Budget = field(default_factory=Budget)
@@ -273,6 +274,7 @@ class StepBrake:
         self._guards = guards
         self._most = most or {}
         self._left_at_first = limits.left()
+        self._answered_at_first = limits.spent().get("answered", 0)
         self._num = 0
         self._counts: Counter[str] = Counter()
 
@@ -292,10 +294,14 @@ class StepBrake:
             return False
         if width and num_under_way >= width:
             return True  # what waits in the engine's queue would be worked on past a deadline
+        # what the store had cost nothing, and says nothing of what the rest will cost
+        num_paid = num_done
+        if (answered := self._limits.spent().get("answered")) is not None:
+            num_paid = int(answered - self._answered_at_first)
         for name, left in self._limits.left().items():
-            if num_done:
-                mean = (self._left_at_first[name] - left) / num_done
-                expected = mean * (1 + 1 / math.sqrt(num_done))
+            if num_paid > 0:
+                mean = (self._left_at_first[name] - left) / num_paid
+                expected = mean * (1 + 1 / math.sqrt(num_paid))
             else:
                 expected = self._most.get(name, 0)
             if (num_under_way + 1) * expected > left:

@@ -225,6 +225,8 @@ class Owed:
                 unit = self._retries.popleft() if self._retries else next(units, None)
                 if unit is None:
                     is_over = True
+                elif self._is_braked():  # by what earlier invocations finished, read just now
+                    self._retries.appendleft(unit)
                 elif await self._try(unit):
                     self._in_a_row = 0
                     self._answered.set()

@@ -27,7 +27,7 @@ class Spending:
     def __init__(self, run: Run, recipe: Recipe) -> None:
         self._run = run
         self._recipe = recipe
-        self._before = {"tokens": 0.0, "hours": 0.0, "cost": 0.0}
+        self._before = {"tokens": 0.0, "hours": 0.0, "cost": 0.0, "answered": 0.0}
         for path in sorted((run.path / "steps").glob("*/spent.json")):
             self._add(self._before, read_json(path) or {}, path.parent)
         self._node: Node | None = None
@@ -39,9 +39,7 @@ class Spending:
     def _add(total: dict[str, float], spent: Mapping[str, Any], folder: Path) -> None:
         about = read_json(folder / "step.json") or {}
         if about.get("pays") or about.get("stage") == "train":
-            total["tokens"] += spent.get("new", 0) + spent.get("prompt", 0)
-            total["hours"] += spent.get("seconds", 0) / 3600
-            total["cost"] += spent.get("cost", 0)
+            _add(total, spent)
 
     def begin(self, node: Node, recorders: list[RecordingEngine]) -> None:
         """A paying step starts in this thread; its engine is recorded here once it is open."""
@@ -54,20 +52,15 @@ class Spending:
         if node is self._node:
             self._node, self._recorders = None, []
         if node.stage.pays or node.stage.apart:
-            self._before["tokens"] += spent.get("new", 0) + spent.get("prompt", 0)
-            self._before["hours"] += spent.get("seconds", 0) / 3600
-            self._before["cost"] += spent.get("cost", 0)
+            _add(self._before, spent)
 
     def totals(self) -> Mapping[str, float]:
-        """Tokens, hours and cost of the run until now."""
-        if self._node is None:
-            return self._before
-        live = self.of(self._node, self._recorders)
-        return {
-            "tokens": self._before["tokens"] + live.get("new", 0) + live.get("prompt", 0),
-            "hours": self._before["hours"] + (time.monotonic() - self._began) / 3600,
-            "cost": self._before["cost"] + live.get("cost", 0),
-        }
+        """Tokens, hours and cost of the run until now, and requests that were paid for."""
+        total = dict(self._before)
+        if self._node is not None:
+            live = self.of(self._node, self._recorders)
+            _add(total, {**live, "seconds": time.monotonic() - self._began})
+        return total
 
     def of(self, node: Node, recorders: list[RecordingEngine]) -> dict[str, float]:
         """What a step has cost in this go: ``RecordingEngine.spent``, and money."""
@@ -94,7 +87,8 @@ class Spending:
             found |= {"causes": dict(usage.causes)} if usage.causes else {}
         now = time.monotonic()
         began = self._told.setdefault(node.name, (now, now))[0]
-        if now - self._told[node.name][1] >= EVENT_SECONDS or done == total:
+        is_last = node.stage.pays and done == total
+        if now - self._told[node.name][1] >= EVENT_SECONDS or is_last:
             self._told[node.name] = began, now
             self._run.event("progress", step=node.name, done=done, total=total,
                             seconds=now - began, **found)  # fmt: skip
@@ -103,3 +97,11 @@ class Spending:
     def conditions(self) -> list[Condition]:
         """What holds the paying step up now."""
         return self._recorders[-1].usage.conditions() if self._recorders else []
+
+
+def _add(total: dict[str, float], spent: Mapping[str, Any]) -> None:
+    """Add what one invocation of a step has cost."""
+    total["tokens"] += spent.get("new", 0) + spent.get("prompt", 0)
+    total["hours"] += spent.get("seconds", 0) / 3600
+    total["cost"] += spent.get("cost", 0)
+    total["answered"] += spent.get("sampled", 0)
