@@ -10,6 +10,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -174,9 +175,10 @@ class Pipeline:
                 done.add(node.name)
                 continue
             self._may_begin(node)
-            self.watcher.begin(plan)
             if node.stage.pays and self._has_paid and (paid := self.num_paid_for(plan)):
-                self._say(f"   {node.name}: {paid:,} units are done or paid for already")
+                paid_for = f"{paid:,} units are done or paid for already"
+                plan = replace(plan, why="; ".join(filter(None, (plan.why, paid_for))))
+            self.watcher.begin(plan)
             worked = True
             self._keeper.keep_for(_next_model([node, *waiting.values()]))
             work = self._start(plan)

@@ -86,7 +86,8 @@ class Console:
             self._working[name] = _Work(now)
             self._told = now
             if plan.why:
-                self.say(f"   {name}: again, {plan.why}")
+                how = {"run": "", "resume": "goes on, "}.get(plan.state, "again, ")
+                self.say(f"   {name}: {how}{plan.why}")
             elif plan.state == "resume":
                 self.say(f"   {name}: goes on where it stopped")
 

@@ -66,8 +66,7 @@ def test_what_is_paid_for_is_counted_where_the_input_changed(distill, rows, tmp_
 def test_other_settings_of_the_same_requests_are_served_and_that_is_said(distill):
     distill()
     said = distill("--set", "max_new_tokens=250")
-    assert "max_new_tokens 256 -> 250" in said
-    assert "distill: 1,084 units are done or paid for already" in said
+    assert "max_new_tokens 256 -> 250; 1,084 units are done or paid for already" in said
 
 
 Usage = namedtuple("Usage", "total used free")
