@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from scalediff.core import early as _early  # noqa: F401  first: signals may come from now on
+
+# isort: split
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+
+from scalediff.core import early
+from scalediff.core.stopping import STOPPING
+
+if early.IS_COMMAND:
+    STOPPING.install()
+
 import errno
 import gc
 import os
-import signal
-import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -58,6 +64,26 @@ Budget = Annotated[
 Deadline = Annotated[
     str | None, typer.Option("--deadline", help="Stop in good order at +2h, 18:00 or a date.")
 ]
+
+
+def _grace(text: str | None) -> str | None:
+    from scalediff.limits import read_grace
+
+    if text is not None:
+        STOPPING.grace_s = read_grace(text)
+    return text
+
+
+Grace = Annotated[
+    str | None,
+    typer.Option(
+        "--grace",
+        metavar="SECONDS|120s|2m",
+        callback=_grace,
+        help="After TERM, USR1 or Ctrl-C what is under way may finish so long (20 s).",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="The same for programs.")]
 Pilot = Annotated[
     int | None, typer.Option("--pilot", min=1, help="Run on so many rows and forecast the whole.")
 ]
@@ -82,10 +108,12 @@ def run(
     overrides: Annotated[list[str], typer.Option("--set", help="a.b=VALUE, repeatable.")] = [],  # noqa: B006
     until: Annotated[str | None, typer.Option(help="Stop after this step.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
+    as_json: Json = False,
     cache: Annotated[Path | None, typer.Option(help="An attempt store to share.")] = None,
     pilot: Pilot = None,
     budget: Budget = [],  # noqa: B006
     deadline: Deadline = None,
+    grace: Grace = None,
     yes: Yes = False,
 ) -> None:
     """Run a recipe, the whole line; run it again to resume."""
@@ -97,6 +125,7 @@ def run(
         overrides,
         until=until,
         dry_run=dry_run,
+        as_json=as_json,
         cache=cache,
         confirm=confirm(yes),
         budget=budget,
@@ -111,6 +140,7 @@ def finish(
     until: Annotated[str | None, typer.Option(help="Stop after this step.")] = None,
     budget: Budget = [],  # noqa: B006
     deadline: Deadline = None,
+    grace: Grace = None,
     yes: Yes = False,
 ) -> None:
     """Seal what is there of a run that was stopped, and go on down the line to a dataset."""
@@ -175,6 +205,7 @@ def identify(
     pilot: Pilot = None,
     budget: Budget = [],  # noqa: B006
     deadline: Deadline = None,
+    grace: Grace = None,
     yes: Yes = False,
 ) -> None:
     """Tell difficult problems from simple ones: one forward pass a problem."""
@@ -198,6 +229,7 @@ def train_generator(
     problem_column: Problem = None,
     answer_column: Answer = None,
     where: Where = [],  # noqa: B006
+    grace: Grace = None,
     yes: Yes = False,
 ) -> None:
     """Fine-tune a generator on problems alone."""
@@ -216,6 +248,7 @@ def train_student(
     problem_column: Problem = None,
     answer_column: Answer = None,
     where: Where = [],  # noqa: B006
+    grace: Grace = None,
     yes: Yes = False,
 ) -> None:
     """Fine-tune a student on problems and solutions."""
@@ -234,6 +267,7 @@ def generate(
     pilot: Pilot = None,
     budget: Budget = [],  # noqa: B006
     deadline: Deadline = None,
+    grace: Grace = None,
     yes: Yes = False,
 ) -> None:
     """New problems from the bare user turn."""
@@ -277,6 +311,7 @@ def distill(
     pilot: Pilot = None,
     budget: Budget = [],  # noqa: B006
     deadline: Deadline = None,
+    grace: Grace = None,
     yes: Yes = False,
 ) -> None:
     """Thinking attempts of a teacher."""
@@ -303,6 +338,7 @@ def filter_(
     pilot: Pilot = None,
     budget: Budget = [],  # noqa: B006
     deadline: Deadline = None,
+    grace: Grace = None,
     yes: Yes = False,
     explain: Annotated[
         bool, typer.Option("--explain", help="Only say what each threshold would drop.")
@@ -357,6 +393,7 @@ def evaluate(
     where: Where = [],  # noqa: B006
     budget: Budget = [],  # noqa: B006
     deadline: Deadline = None,
+    grace: Grace = None,
     yes: Yes = False,
 ) -> None:
     """Mean score over samples (avg@k) with 95 % confidence intervals."""
@@ -392,9 +429,21 @@ def report(
     run_directory: Annotated[Path, typer.Argument(help="A run directory.")],
 ) -> None:
     """Write summary.json and report.html of a run once more."""
-    from scalediff.line import write_report
+    from scalediff.line import report_now
 
-    print(write_report(run_directory))
+    print(report_now(run_directory))
+
+
+@app.command()
+def status(
+    run_directory: Annotated[Path, typer.Argument(help="A run directory, OUT or OUT.run.")],
+    as_json: Json = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Again every two seconds.")] = False,
+) -> None:
+    """How a run is, from another terminal: steps, rates, what holds it up; nothing is written."""
+    from scalediff.status import show
+
+    show(run_directory, as_json=as_json, watch=2.0 if watch else None)
 
 
 @app.command()
@@ -491,13 +540,14 @@ def confirm(yes: bool) -> Any:
     """A question to the person at the terminal; without one the answer is ``--yes`` or no."""
 
     def ask(question: str) -> bool:
-        return yes or (sys.stdin.isatty() and typer.confirm(f"{question}; go on?", err=True))
+        with STOPPING.asking():
+            return yes or (sys.stdin.isatty() and typer.confirm(f"{question}; go on?", err=True))
 
     return ask
 
 
 _TYPER_INTERRUPTED = 130
-"""What typer makes of an interrupt that no pipeline met."""
+"""What typer makes of a KeyboardInterrupt, which signals no longer raise but libraries may."""
 
 
 def main() -> None:
@@ -508,9 +558,7 @@ def main() -> None:
     )
     # rows come and go by the thousand and leave no circles behind: look for those less often
     gc.set_threshold(20_000, 20, 50)
-    # a shell starts background jobs with SIGINT ignored, and then SIGTERM would be as well
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    STOPPING.install()
     try:
         status = app(standalone_mode=False)
     except ScalediffError as error:
@@ -522,13 +570,12 @@ def main() -> None:
     except KeyboardInterrupt:
         _fail(INTERRUPTED, 75)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        _end(1)
     except OSError as error:
         _fail(*_of_the_system(error))
     if status == _TYPER_INTERRUPTED:
         _fail(INTERRUPTED, 75)
-    sys.exit(status if isinstance(status, int) else 0)
+    _end(status if isinstance(status, int) else 0)
 
 
 _BAD_PLACES = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EISDIR)
@@ -547,10 +594,20 @@ def _of_the_system(error: OSError) -> tuple[str, int]:
     return f"cannot write{where}: {error.strerror}; {cure} and run the same command again", 1
 
 
-def _fail(message: str, status: int) -> None:
+def _fail(message: str, status: int) -> NoReturn:
     from scalediff.core.secrets import mask
 
     print(f"scalediff: {mask(message)}", file=sys.stderr)
+    _end(status)
+
+
+def _end(status: int) -> NoReturn:
+    """What is settled is not changed by a signal that comes while the interpreter ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:  # nobody reads it any more, and the interpreter would try once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    STOPPING.status = status
     sys.exit(status)
 
 

@@ -18,11 +18,14 @@ import yaml
 
 from scalediff.core.errors import InputError, RecipeError, RunStateError
 from scalediff.core.records import Row
+from scalediff.core.stopping import STOPPING
 from scalediff.forecast import ask_if_absurd, forecast, pilot_overrides
 from scalediff.io.atomic import temporary_folder
 from scalediff.io.exports import write_jsonl
 from scalediff.io.files import read_jsonl_plain
+from scalediff.io.places import check_written
 from scalediff.io.run import Run, is_run
+from scalediff.outlook import announce_of
 from scalediff.pipeline import Pipeline, healed
 from scalediff.recipe import Recipe, build
 from scalediff.report.lines import lines_of, notes_of
@@ -131,7 +134,9 @@ def run_command(
         watcher = Console([*parts.items()], lines_of(run), notes=notes_of(run))
         pipeline = Pipeline(recipe, run, watcher, workers=os.cpu_count() or 1, limits=limits)
         try:
-            worked = pipeline.execute(pipeline.plan(), confirm)
+            plans = pipeline.plan()
+            announce_of(pipeline, plans, limits, confirm)
+            worked = pipeline.execute(plans, confirm)
         finally:
             watcher.flush()
         export(run, recipe, command.out, shape)
@@ -190,6 +195,7 @@ def _open(command: Command) -> Run:
 def _check_name(command: Command) -> None:
     """Whether OUT has the form of what the command makes, before anything is paid."""
     out = command.out
+    check_written(out, "-o")
     if not out.name:
         raise InputError(f"-o {out} names no file; give the path of what is to be written")
     rows = command.stage not in _MAKES_FOLDERS
@@ -209,7 +215,8 @@ def _export_rows(run: Run, last: str, out: Path, shape: Callable[[Row], Row]) ->
     """The rows of the last step."""
     table = run.table(last, texts=True)
     assert table is not None
-    count = write_jsonl(out, map(shape, table.rows()), overwrite=True)
+    rows = STOPPING.checked(table.rows())
+    count = write_jsonl(out, map(shape, rows), overwrite=True)
     if count == 0:
         Console().say(f"  no row is left; {companions(out)[0]} says why each one left")
 
@@ -217,7 +224,7 @@ def _export_rows(run: Run, last: str, out: Path, shape: Callable[[Row], Row]) ->
 def _export_companions(run: Run, recipe: Recipe, out: Path) -> None:
     """``OUT.dropped.jsonl`` and ``OUT.rejected.jsonl``, always both."""
     dropped, rejected = companions(out)
-    write_jsonl(dropped, dropped_rows(run, recipe), overwrite=True)
+    write_jsonl(dropped, STOPPING.checked(dropped_rows(run, recipe)), overwrite=True)
     num_rejected = write_jsonl(rejected, _rejected(run, recipe), overwrite=True)
     if num_rejected:
         Console().say(f"  {num_rejected:,} rows could not be read and are in {rejected}")

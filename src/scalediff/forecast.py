@@ -18,10 +18,15 @@ from typing import Any
 
 from scalediff.core.engine import ModelSpec
 from scalediff.core.errors import RecipeError, ScalediffError
+from scalediff.io.contents import is_embedded
+from scalediff.io.ledger import Ledger
+from scalediff.io.parquet import count_rows
+from scalediff.io.places import HUB, expand
 from scalediff.io.run import Run, StepFolder
 from scalediff.model_names import resolve
 from scalediff.recipe import Node, Recipe
 from scalediff.report.words import duration, percent, whole
+from scalediff.stages.sources import EMBEDDED_ROWS
 from scalediff.stages.tally import wilson
 
 ABSURD_HOURS = 24.0
@@ -32,22 +37,33 @@ _CPU_PARAMETER_TOKENS = 4.0e10
 (``bench/engines/sample.py``). Rough: it tells minutes from weeks."""
 _CPU_PARAMETER_PREFILL = 6.0e11
 """The same for reading prompts (``bench/engines/score.py``)."""
-_SHARE_OF_CAP = 0.3
-_PROMPT_TOKENS = 150
+SHARE_OF_CAP = 0.3
+"""Of its token cap, what a response takes where nothing is known: the paper's 9,800 of 32,768."""
+PROMPT_TOKENS = 150
+"""Tokens of a prompt where nothing is known."""
 _UNKNOWN_ROWS = 10_000
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([BbMm])(?![a-zA-Z])")
 
 
 @dataclass(frozen=True)
 class Line:
-    """One step of a forecast: what the pilot took, and what the whole will."""
+    """One step of a forecast: what the whole will take.
+
+    Attributes:
+        step: Its name.
+        rows: Rows that it will be given.
+        tokens: Prompt and sampled tokens that it will have paid for in all.
+        seconds: Its time in all.
+        cost: Money in all.
+        left: Share of its work that remains.
+    """
 
     step: str
     rows: float
     tokens: float
     seconds: float
     cost: float
-    is_done: bool
+    left: float
 
 
 @dataclass(frozen=True)
@@ -71,13 +87,12 @@ class Forecast:
         for line in self.lines:
             cost = f"{currency}{line.cost:,.2f}" if line.cost else ""
             tokens = whole(line.tokens) if line.tokens else ""
-            note = "  done" if line.is_done else ""
+            note = "" if line.left else "  done"
             rows.append(
                 f"  {line.step:<24}{line.rows:>10,.0f}{tokens:>12}{duration(line.seconds):>11}"
                 f"{cost:>10}{note}"
             )
-        left = sum(line.seconds for line in self.lines if not line.is_done)
-        left -= left / self.factor  # the pilot's rows count
+        left = sum(line.seconds * line.left for line in self.lines)
         ends = time.strftime("%Y-%m-%d %H:%M", time.localtime(time.time() + left))
         tail = [f"  {duration(left)} of work are left to the dataset: {ends} if it starts now"]
         if self.kept is not None:
@@ -97,19 +112,46 @@ def forecast(run: Run, pilot: Recipe, full: Recipe) -> Forecast:
         if seal is None or not (node.stage.pays or node.stage.apart):
             continue
         times = factor if _descends(node, pilot, grown) else 1.0
-        tokens = seal["tokens"]
-        paid = tokens.get("new", 0) + tokens.get("prompt", 0)
-        lines.append(
-            Line(
-                node.name,
-                seal["counts"]["in"] * times,
-                paid * times,
-                seal["seconds"] * times,
-                tokens.get("cost", 0.0) * times,
-                times == 1.0,
-            )
-        )
+        lines.append(_line(run, node, seal, times))
     return Forecast(lines, factor, _kept(run, pilot, factor, grown))
+
+
+def _line(run: Run, node: Node, seal: Mapping[str, Any], times: float) -> Line:
+    """What a step will take when it is given so many times the rows.
+
+    Its sums are of all that was ever done in it, which is more than the pilot's rows where a run
+    was stopped before; so they are divided by what was answered, not by what was asked for now.
+    """
+    rows = seal["counts"]["in"] * times
+    if not node.stage.pays:  # a training
+        return Line(node.name, rows, 0.0, seal["seconds"] * times, 0.0, 1 - 1 / times)
+    spent = seal["tokens"]
+    answered = spent.get("sampled", 0)
+    units = rows * len(node.stage.sample_indices())
+    finished = max(_num_finished(run, node.name), 1)
+    # a response that is asked for in parts takes several requests
+    requests = units * max(1.0, (answered + spent.get("served", 0)) / finished)
+    if answered:
+        tokens = (spent.get("new", 0) + spent.get("prompt", 0)) / answered * requests
+    else:  # all of it was in the store: what was paid then will be paid for the rest
+        tokens = _mean_tokens(run, node.name) * units
+    cost = spent.get("cost", 0.0) / max(answered, 1) * requests
+    seconds = seal["seconds"] / finished * units
+    return Line(node.name, rows, tokens, seconds, cost, max(0.0, 1 - finished / max(units, 1)))
+
+
+def _num_finished(run: Run, step: str) -> int:
+    """Units of a paying step that are finished, whether or not they are rows of the pilot."""
+    folder = run.path / "steps" / run.manifest["steps"][step]["folder"]
+    with Ledger(folder / "ledger") as ledger:
+        return len(ledger)
+
+
+def _mean_tokens(run: Run, step: str) -> float:
+    table = run.table(step)
+    rows = table.added() if table is not None else iter(())
+    counts = [attempt["num_tokens"] for row in rows for attempt in row.get("attempts") or ()]
+    return sum(counts) / len(counts) if counts else 0.0
 
 
 def _growth(run: Run, pilot: Recipe, full: Recipe) -> tuple[float, str]:
@@ -145,19 +187,45 @@ def _kept(run: Run, pilot: Recipe, factor: float, grown: str) -> tuple[float, fl
 
 
 def num_rows(node: Node) -> int:
-    """Rows that a step of sources has at most, roughly: lines of files are counted, not read."""
+    """Rows that a step of sources has at most, roughly where they cannot be counted unread."""
+    counted = rows_known(node)
+    return _UNKNOWN_ROWS if counted is None else counted or _UNKNOWN_ROWS
+
+
+def rows_known(node: Node) -> int | None:
+    """Rows that a step of sources has at most: lines are counted, not read; None for the hub."""
     config = node.stage.config
-    if getattr(config, "n", None) is not None:
-        return int(config.n)
+    limit = getattr(config, "n", None)
     total = 0
     for path in config.paths:
-        place = Path(path)
-        if place.suffix == ".jsonl" and place.is_file():
-            with open(place, "rb") as file:
-                total += sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
-        else:
-            total += _UNKNOWN_ROWS
-    return total or _UNKNOWN_ROWS
+        found = _rows_of(path)
+        if limit is not None:
+            found = limit if found is None else min(found, limit)
+        if found is None:
+            return None
+        total += found
+    return total
+
+
+def _rows_of(path: str) -> int | None:
+    if is_embedded(path):
+        return EMBEDDED_ROWS
+    if path.startswith(HUB):
+        return None
+    try:
+        counts = [_rows_in(file) for file in expand([path])]
+    except (ScalediffError, OSError):
+        return None
+    return None if None in counts else sum(count for count in counts if count is not None)
+
+
+def _rows_in(file: str) -> int | None:
+    if file.endswith(".parquet"):
+        return count_rows(Path(file))
+    if not file.endswith(".jsonl"):
+        return None
+    with open(file, "rb") as lines:
+        return sum(chunk.count(b"\n") for chunk in iter(lambda: lines.read(1 << 20), b"")) or 1
 
 
 def pilot_overrides(recipe: Recipe, n: int) -> list[str]:
@@ -213,8 +281,8 @@ def _hours(node: Node, recipe: Recipe, parameters: float) -> float:
     config: Mapping[str, Any] = node.stage.config.model_dump()
     cores = (os.cpu_count() or 1) / 2
     units = _rows(node, recipe) * (config.get("k") or 1)
-    sampled = units * _SHARE_OF_CAP * (config.get("max_new_tokens") or 0)
-    read = units * _PROMPT_TOKENS
+    sampled = units * SHARE_OF_CAP * (config.get("max_new_tokens") or 0)
+    read = units * PROMPT_TOKENS
     seconds = sampled * parameters / _CPU_PARAMETER_TOKENS
     seconds += read * parameters / _CPU_PARAMETER_PREFILL
     return seconds / cores / 3600

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from scalediff.core.engine import Engine, ModelSpec
+from scalediff.core.stopping import STOPPING
 from scalediff.engines import EngineConfig, open_engine
 
 T = TypeVar("T")
@@ -40,7 +41,10 @@ class Keeper:
         if self._runner is None:
             self._runner = asyncio.Runner(loop_factory=_loop_factory())
             gc.freeze()  # the libraries' objects live to the end: no collection need go over them
-        return self._runner.run(work)
+        try:
+            return self._runner.run(_heard(work))
+        finally:
+            STOPPING.listen()  # the loop had taken the signals for itself
 
     async def engine(self, spec: ModelSpec) -> Engine:
         """The engine of a model, opened where it is not the one that is open."""
@@ -69,6 +73,11 @@ class Keeper:
         engine, self._engine, self._spec = self._engine, None, None
         if engine is not None:
             await engine.close()
+
+
+async def _heard(work: Coroutine[Any, Any, T]) -> T:
+    STOPPING.listen()
+    return await work
 
 
 def _loop_factory() -> Any:

@@ -127,6 +127,25 @@ def read_deadline(text: str, now: datetime | None = None) -> float:
     return (at if at > now else at + timedelta(days=1)).timestamp()
 
 
+_SECONDS = {"": 1.0, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+
+def read_grace(text: str) -> float:
+    """Seconds of a grace time as people write it: ``120``, ``120s``, ``2m``.
+
+    Raises:
+        RecipeError: It is none.
+
+    Example:
+        >>> read_grace("2m")
+        120.0
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?|\.\d+)\s*([a-z]*)", str(text).strip().lower())
+    if match is None or match[2] not in _SECONDS or float(match[1]) > 1e6:
+        raise RecipeError(f"--grace {text!r}: write seconds (120 or 120s), minutes (2m) or 0")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
 @dataclass(frozen=True)
 class Guard:
     """``QUANTITY > SHARE after N``: a step of which too much is in vain."""
@@ -183,7 +202,8 @@ class Limits:
     Attributes:
         budget: The budget.
         deadline: Seconds since the epoch; None is no deadline.
-        spent: What the run has cost so far: ``tokens``, ``hours`` and ``cost``, live.
+        spent: What the run has cost so far: ``tokens``, ``hours`` and ``cost``, live; and
+            ``answered``, the requests that were paid for, where that is known.
     """
 
     budget: Budget = field(default_factory=Budget)
@@ -254,6 +274,7 @@ class StepBrake:
         self._guards = guards
         self._most = most or {}
         self._left_at_first = limits.left()
+        self._answered_at_first = limits.spent().get("answered", 0)
         self._num = 0
         self._counts: Counter[str] = Counter()
 
@@ -273,10 +294,14 @@ class StepBrake:
             return False
         if width and num_under_way >= width:
             return True  # what waits in the engine's queue would be worked on past a deadline
+        # what the store had cost nothing, and says nothing of what the rest will cost
+        num_paid = num_done
+        if (answered := self._limits.spent().get("answered")) is not None:
+            num_paid = int(answered - self._answered_at_first)
         for name, left in self._limits.left().items():
-            if num_done:
-                mean = (self._left_at_first[name] - left) / num_done
-                expected = mean * (1 + 1 / math.sqrt(num_done))
+            if num_paid > 0:
+                mean = (self._left_at_first[name] - left) / num_paid
+                expected = mean * (1 + 1 / math.sqrt(num_paid))
             else:
                 expected = self._most.get(name, 0)
             if (num_under_way + 1) * expected > left:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -18,15 +16,18 @@ from scalediff import __version__
 from scalediff.commands import export
 from scalediff.core.errors import RunStateError, ScalediffError
 from scalediff.core.secrets import HIDDEN, mask
-from scalediff.domains import open_domain
+from scalediff.dry_run import explained
 from scalediff.forecast import ask_if_absurd, forecast, pilot_overrides
 from scalediff.io.atomic import replacing
-from scalediff.io.run import Run, is_run, write_json
+from scalediff.io.places import check_written
+from scalediff.io.run import Run, write_json
 from scalediff.limits import Limits
+from scalediff.outlook import announce_of, deadline_text
 from scalediff.pipeline import Pipeline, healed
-from scalediff.planning import Plan, Planner
+from scalediff.planning import Plan
 from scalediff.recipe import Recipe, find_recipe, load, load_resolved
 from scalediff.report.lines import lines_of, notes_of
+from scalediff.status import status_of
 from scalediff.watch import Console
 
 LABORATORY = (
@@ -42,6 +43,7 @@ def run_recipe(
     *,
     until: str | None,
     dry_run: bool,
+    as_json: bool = False,
     cache: Path | None,
     confirm: Callable[[str], bool],
     budget: Sequence[str] = (),
@@ -55,10 +57,13 @@ def run_recipe(
     if pilot is not None:
         recipe = load(path, [*overrides, *pilot_overrides(full, pilot)]).until(_dataset_step(full))
     folder = out if out is not None else Path("runs") / recipe.file.name
-    if dry_run:
-        _explain_only(recipe, folder)
-        return
+    check_written(folder, "--out")
+    if cache is not None:
+        check_written(cache, "--cache")
     limits = recipe.limits(budget, deadline)
+    if dry_run:
+        print(explained(recipe, folder, limits, as_json=as_json))
+        return
     run = Run(folder, cache=cache)
     with run.locked():
         _claim(run, recipe)
@@ -111,6 +116,8 @@ def finish_run(
                 recipe, run, console, workers=os.cpu_count() or 1, limits=limits, finish=True
             )
             try:
+                if at := deadline_text(limits):
+                    _say(at)
                 pipeline.execute(pipeline.plan(), confirm)
             finally:
                 console.flush()
@@ -172,9 +179,23 @@ def _execute(
     _keep_recipe(run, recipe, arguments)
     _say_plan(plans)
     try:
+        announce_of(pipeline, plans, limits, confirm)
         return pipeline.execute(plans, confirm)
     finally:
         console.flush()
+
+
+def report_now(folder: Path) -> str:
+    """The report of a run as it is; where it is at work, that is said."""
+    now = status_of(folder)
+    if now.alive is False:
+        return write_report(folder)
+    working = ", ".join(step.name for step in now.steps if step.state == "working")
+    told = f"{folder} is at work ({working or 'between steps'}): what is done so far follows"
+    try:
+        return f"{told}\n{write_report(folder)}"
+    except RunStateError as error:
+        return f"{told}; there is no report yet ({error}), see `scalediff status {folder}`"
 
 
 def write_report(folder: Path, run: Run | None = None) -> str:
@@ -251,56 +272,6 @@ def _say_plan(plans: list[Plan]) -> None:
         return
     why = f" ({first.why})" if first.why else ""
     _say(f"{done} of {len(plans)} steps are done; going on from {first.node.name}{why}")
-
-
-def _explain_only(recipe: Recipe, folder: Path) -> None:
-    """``--dry-run``: every step, setting and origin, models and disk; nothing is written."""
-    exists = is_run(folder)
-    lines = [f"recipe {recipe.file.name}: {recipe.file.description}".rstrip(": ")]
-    states: dict[str, Plan] = {}
-    if exists:
-        planner = Planner(recipe, Run(folder, create=False), open_domain(recipe.file.domain))
-        if not planner.model_problems():
-            states = {plan.node.name: plan for plan in planner.plan()}
-    for name, step in recipe.resolved()["steps"].items():
-        plan = states.get(name)
-        state = f"  [{plan.state}{': ' + plan.why if plan.why else ''}]" if plan else ""
-        reads = f" <- {', '.join(step['inputs'])}" if step["inputs"] else ""
-        model = f"  model {step['model']}" if step["model"] else ""
-        lines.append(f"{name}: {step['stage']}{reads}{model}{state}")
-        for setting, told in step["settings"].items():
-            lines.append(f"    {setting} = {_value(told['value'])}  ({told['from']})")
-    lines += _models(recipe)
-    lines.append(f"run directory: {folder}{'' if exists else ' (new)'}, {_free(folder)} free")
-    print(mask("\n".join(lines)))
-
-
-def _models(recipe: Recipe) -> list[str]:
-    """Each model and whether it is here; a dry run names what is missing and does not fail."""
-    from scalediff.core.errors import ScalediffError
-    from scalediff.model_names import resolve
-
-    lines = ["models:"]
-    names = {n.model for n in recipe.nodes.values() if n.model and not n.model.startswith("@")}
-    for name in sorted(names):
-        try:
-            spec = resolve(name)
-            where = "to be fetched from the hub" if spec.kind == "hub" else spec.kind
-            lines.append(f"    {name}: {where}")
-        except ScalediffError as error:
-            lines.append(f"    {name}: not usable here: {error}")
-    return lines
-
-
-def _value(value: Any) -> str:
-    return repr(value) if isinstance(value, str) else str(value)
-
-
-def _free(folder: Path) -> str:
-    at = folder.absolute()
-    while not at.exists():
-        at = at.parent
-    return f"{shutil.disk_usage(at).free / 1e9:.0f} GB"
 
 
 def _say(text: str) -> None:

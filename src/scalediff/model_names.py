@@ -17,8 +17,9 @@ from typing import Any
 
 from scalediff.core.engine import ModelSpec
 from scalediff.core.errors import PrerequisiteError, RecipeError
+from scalediff.core.secrets import mask
 from scalediff.engines.fingerprint import fingerprint_file, fingerprint_folder
-from scalediff.engines.urls import read_urls
+from scalediff.engines.urls import meant_url, read_urls
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
@@ -58,6 +59,8 @@ def resolve(name: str) -> ModelSpec:
         raise RecipeError(f"the model {name} is a file; give its folder, or a .gguf file")
     if _HUB_ID.fullmatch(name):
         return _hub(name)
+    if (meant := meant_url(name)) is not None:
+        raise RecipeError(f"{mask(name)} is no URL of a server; did you mean {mask(meant)}?")
     raise RecipeError(f"there is no model {name}; {_nearest(name)}")
 
 

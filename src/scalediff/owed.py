@@ -12,12 +12,15 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import NamedTuple
 
-from scalediff.core.errors import EngineError, RecordError, RequestError, ScalediffError
+from scalediff.core.engine import Usage
+from scalediff.core.errors import EngineError, RecordError, RequestError, ScalediffError, Stopped
 from scalediff.core.keys import unit_key
 from scalediff.core.records import Drop, Row
 from scalediff.core.stage import AsyncStage, Brake, Context
+from scalediff.core.stopping import STOPPING
 from scalediff.io.ledger import Ledger
 
 WINDOW = 512
@@ -36,6 +39,7 @@ _PROBE_S = 10.0
 _MOST_FAILED = 10_000
 """Failed units that are held with their rows; more end the pass, so that they come first again."""
 _TELL_EVERY = 64
+_BEAT_S = 1.0
 
 
 class Unit(NamedTuple):
@@ -85,6 +89,9 @@ class Owed:
         self._under_way = 0
         self._answered = asyncio.Event()
         self._ended = asyncio.Event()
+        self._stops = asyncio.Event()
+        self._at_stop: Usage | None = None
+        self._heart: asyncio.TimerHandle | None = None
 
     def finished(self, key: str) -> Row | Drop | None:
         """What came of a unit; None where it is owed."""
@@ -94,7 +101,7 @@ class Owed:
     def owed(self) -> Iterator[Unit]:
         """The units that are not finished, in the order of their rows."""
         ordinal = 0
-        for row in self._source():
+        for row in STOPPING.checked(self._source()):
             for index in self._indices:
                 key = unit_key(row["key"], index)
                 outcome = self.finished(key)
@@ -119,6 +126,58 @@ class Owed:
             Exception: What the brake says, or the trouble that no unit is to blame for, once all
                 that was under way has finished.
         """
+        loop = asyncio.get_running_loop()
+        soon = loop.call_soon_threadsafe
+        try:
+            async with asyncio.timeout(None) as grace:
+
+                def over() -> None:
+                    with suppress(RuntimeError):  # it ended in this very turn
+                        grace.reschedule(loop.time())
+
+                self._beat(loop, total)
+                with STOPPING.under_way(lambda: soon(self._stop), lambda: soon(over)):
+                    await self._passes(units, total)
+        except TimeoutError:
+            if not grace.expired():
+                raise
+            raise self._stopped() from None
+        finally:
+            if self._heart is not None:
+                self._heart.cancel()
+
+    def _beat(self, loop: asyncio.AbstractEventLoop, total: int) -> None:
+        """Report from time to time also where nothing moves: that is when people look."""
+        self._heart = loop.call_later(_BEAT_S, self._beat, loop, total)
+        self._ctx.progress(self._done, total)
+
+    def _stop(self) -> None:
+        """Begin nothing new, and wake whoever waits to."""
+        self._at_stop = self._at_stop or replace(self._usage())
+        self._stops.set()
+        self._answered.set()
+        self._ended.set()
+        self._ended.clear()
+
+    def _stopped(self) -> Stopped:
+        """What became of the requests that were under way when the signal came."""
+        before, now = self._at_stop or Usage(), self._usage()
+        num, lost = before.in_flight, now.abandoned - before.abandoned
+        if not num:
+            return STOPPING.stopped()
+        detail = f"{STOPPING.signal}: {num - lost:,} of {num:,} requests under way came in time"
+        if lost:
+            tokens = now.wasted_tokens - before.wasted_tokens
+            detail += (
+                f", {lost:,} were given up after {STOPPING.grace_s:g} s (--grace) and have to be "
+                f"paid for again ({tokens:,} tokens of them had come)"
+            )
+        return STOPPING.stopped(detail)
+
+    def _usage(self) -> Usage:
+        return self._ctx.engine.usage if self._ctx.engine is not None else Usage()
+
+    async def _passes(self, units: Iterator[Unit], total: int) -> None:
         fruitless = 0
         while True:
             before = self._successes
@@ -129,6 +188,8 @@ class Owed:
                 raise self._reason
             if is_over and not self._failed:
                 return
+            if self._stops.is_set():
+                raise self._stopped()
             fruitless = 0 if self._successes > before else fruitless + 1
             if fruitless >= _TROUBLE_PASSES:
                 raise EngineError(
@@ -136,7 +197,14 @@ class Owed:
                     f"owed after {_TROUBLE_PASSES} fruitless passes, last: {self._last_error}; "
                     "mend the engine and run the same command again, nothing finished is lost"
                 )
-            await asyncio.sleep(min(_LONGEST_PAUSE_S, 0.5 * 2**fruitless))
+            await self._pause(min(_LONGEST_PAUSE_S, 0.5 * 2**fruitless))
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but no longer than until a signal comes."""
+        waits = [asyncio.create_task(w) for w in (asyncio.sleep(seconds), self._stops.wait())]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for task in waits:
+            task.cancel()
 
     async def _one_pass(self, units: Iterator[Unit], total: int, *, is_probing: bool) -> bool:
         """Try each unit once; True where none is left that was not tried.
@@ -158,6 +226,8 @@ class Owed:
                 unit = self._retries.popleft() if self._retries else next(units, None)
                 if unit is None:
                     is_over = True
+                elif self._is_braked():  # by what earlier invocations finished, read just now
+                    self._retries.appendleft(unit)
                 elif await self._try(unit):
                     self._in_a_row = 0
                     self._answered.set()
@@ -202,7 +272,7 @@ class Owed:
     def _is_braked(self) -> bool:
         if self._brake is not None and self._reason is None:
             self._reason = self._brake.reason()
-        return self._reason is not None
+        return self._reason is not None or self._stops.is_set()
 
     def _tell(self, total: int) -> None:
         if self._done % _TELL_EVERY == 0 or self._done <= _TELL_EVERY:

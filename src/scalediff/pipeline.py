@@ -6,7 +6,10 @@ others (``side_by_side``): their work is done in processes of their own.
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -14,17 +17,22 @@ from typing import Any, Protocol, TypeVar
 from scalediff.beside import Beside
 from scalediff.core.domain import Domain
 from scalediff.core.engine import Engine
-from scalediff.core.errors import INTERRUPTED, DamagedError, RunStateError, Stopped
+from scalediff.core.errors import INTERRUPTED, DamagedError, RunStateError, ScalediffError, Stopped
 from scalediff.core.keys import digest
 from scalediff.core.records import Row
 from scalediff.core.stage import EXTENT, AsyncStage, Context, RowStage, SetStage
+from scalediff.core.stopping import STOPPING
 from scalediff.domains import open_domain
 from scalediff.engines import EngineConfig
 from scalediff.engines.recording import RecordingEngine
+from scalediff.io.ledger import Ledger
 from scalediff.io.run import Run, StepFolder, StepTable
 from scalediff.keeper import Keeper
 from scalediff.limits import GO_ON, Limits, StepBrake
+from scalediff.notices import Notices
+from scalediff.paid_for import num_paid_for
 from scalediff.planning import Plan, Planner
+from scalediff.preflight import preflight
 from scalediff.recipe import Node, Recipe
 from scalediff.runner import Result, run_async_stage, run_row_stage, run_set_stage, timed
 from scalediff.spending import Spending
@@ -45,7 +53,7 @@ class Watcher(Protocol):
         """A step starts, or is reused (``plan.state == "done"``)."""
 
     def progress(
-        self, step: str, done: int, total: int | None, spent: Mapping[str, float] | None = None
+        self, step: str, done: int, total: int | None, spent: Mapping[str, Any] | None = None
     ) -> None:
         """Rows done so far, and of a paying step what this go has cost (``Spending.live``)."""
 
@@ -80,23 +88,25 @@ class Pipeline:
     ) -> None:
         self.recipe = recipe
         self.run = run
-        self._watcher = watcher
+        self.watcher = watcher
         self._workers = workers
-        self._domain: Domain = open_domain(recipe.file.domain)
-        self._planner = Planner(recipe, run, self._domain, finishing=finish)
+        self.domain: Domain = open_domain(recipe.file.domain)
+        self.planner = Planner(recipe, run, self.domain, finishing=finish)
         self._finish_early = finish
         self._spending = Spending(run, recipe)
+        self._notices = Notices(run, self._say)
         self._limits = limits or recipe.limits()
         self._limits.spent = self._spending.totals
         self._children = Children()
+        self._has_paid = self._paid_before()
         self._keeper = Keeper(EngineConfig(**recipe.file.engine), run.path / "servers")
 
     def plan(self) -> list[Plan]:
         """What each step would do now; raises what stands in the way of a model."""
-        problems = self._planner.model_problems()
+        problems = self.planner.model_problems()
         if problems:
             raise problems[0]
-        return self._planner.plan()
+        return self.planner.plan()
 
     def execute(self, plans: Sequence[Plan], confirm: Callable[[str], bool]) -> bool:
         """Run what is not done; False where nothing had to be done.
@@ -108,22 +118,31 @@ class Pipeline:
         Raises:
             Stopped: The user interrupted; the same command goes on.
         """
+        left = [plan.node for plan in plans if plan.state != "done"]
+        for note in preflight(left, self.recipe, self.domain, self.planner.spec):
+            self._say(note)
         behind = sum(plan.behind_s for plan in plans) / 3600
         if behind > PAID_HOURS_ASK:
             steps = ", ".join(p.node.name for p in plans if p.behind_s)
             question = f"{behind:.1f} hours of paid work ({steps}) would be left behind"
             if not confirm(question):
                 raise RunStateError(f"{question}; run again with --yes if that is meant")
-        self.run.event("go")
+        self.run.event("go", pid=os.getpid(), host=socket.gethostname())
         try:
             with Beside[Plan, Seal](self.recipe.file.side_by_side, self._children.stop) as beside:
                 return self._run_all(beside)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt:  # of a caller that did not have the signals taken over
             raise Stopped(INTERRUPTED) from None
+        except ScalediffError as error:
+            detail = getattr(error, "detail", "")
+            if detail:
+                self._say(detail)
+            self.run.event("error", error=type(error).__name__, message=detail or str(error))
+            raise
         finally:
             self.run.event("stop")
             try:
-                self._keeper.run(self._domain.close())
+                self._keeper.run(self.domain.close())
             finally:
                 self._keeper.close()
 
@@ -141,6 +160,7 @@ class Pipeline:
         done: set[str] = set()
         worked = False
         while waiting or beside.num_running:
+            STOPPING.check()
             node = next((n for n in waiting.values() if done.issuperset(n.needs)), None)
             if node is None or not beside.has_room:
                 plan, seal = beside.wait()
@@ -148,15 +168,18 @@ class Pipeline:
                 done.add(plan.node.name)
                 continue
             del waiting[node.name]
-            plan = self._planner.plan_of(node)
+            plan = self.planner.plan_of(node)
             if plan.state == "done":
-                self._planner.folder(node.name).restore(self.run.damage)
+                self.planner.folder(node.name).restore(self.run.damage)
                 self._note(plan)
-                self._watcher.begin(plan)
+                self.watcher.begin(plan)
                 done.add(node.name)
                 continue
             self._may_begin(node)
-            self._watcher.begin(plan)
+            if node.stage.pays and self._has_paid and (paid := self.num_paid_for(plan)):
+                paid_for = f"{paid:,} units are done or paid for already"
+                plan = replace(plan, why="; ".join(filter(None, (plan.why, paid_for))))
+            self.watcher.begin(plan)
             worked = True
             self._keeper.keep_for(_next_model([node, *waiting.values()]))
             work = self._start(plan)
@@ -166,6 +189,26 @@ class Pipeline:
                 self._finish(plan, work())
                 done.add(node.name)
         return worked
+
+    def _paid_before(self) -> bool:
+        return (self.run.store_folder / "attempts.log").exists()
+
+    def num_paid_for(self, plan: Plan) -> int:
+        """Units of a paying step that are finished already, or that the attempt store has."""
+        node, stage = plan.node, plan.node.stage
+        if plan.key is None or not isinstance(stage, AsyncStage):
+            return 0
+        folder = self.run.step(node.name, plan.key)
+        with Ledger(folder.path / "ledger", read_only=True) as ledger:
+            if not len(ledger) and not self._paid_before():
+                return 0
+            if self.planner.input_digest(node) is None:  # its rows are not known yet
+                return len(ledger)
+            tables = [self._table(name, texts=stage.reads_texts) for name in node.inputs]
+            ctx = Context(self.domain, node.name, self.recipe.file.seed, node.name, folder.path)
+            rows, _ = _source(node, stage, tables)
+            model = self.planner.model_of(node)
+            return num_paid_for(stage, rows, ctx, model, ledger, self.run.attempts)
 
     def _may_begin(self, node: Node) -> None:
         """Raise what stands in the way of spending more; free steps go on."""
@@ -177,7 +220,7 @@ class Pipeline:
     def _finish(self, plan: Plan, seal: Seal) -> None:
         self.run.event("end", step=plan.node.name, **seal["counts"], seconds=seal["seconds"])
         self._note(plan)
-        self._watcher.end(plan, seal)
+        self.watcher.end(plan, seal)
 
     def _note(self, plan: Plan) -> None:
         """Enter the step into the manifest, so that it is found by name."""
@@ -201,14 +244,14 @@ class Pipeline:
         folder = self.run.step(node.name, plan.key)
         if folder.damage:
             self.run.damage(f"{folder.path}: {folder.damage}; the step is made again")
-        inputs = self._planner.input_digest(node)
+        inputs = self.planner.input_digest(node)
         tables = [self._table(name, texts=stage.reads_texts) for name in node.inputs]
         if not stage.pays and folder.about.get("input") != inputs:
             folder.forget_ledger()  # free work on other rows is not worth keeping
-        about = self._planner.about(node) | {
+        about = self.planner.about(node) | {
             "key": plan.key,
             "input": inputs,
-            "inputs": [self._planner.folder(name).path.name for name in node.inputs],
+            "inputs": [self.planner.folder(name).path.name for name in node.inputs],
             "births": stage.births,
             "pays": stage.pays,
         }
@@ -254,7 +297,7 @@ class Pipeline:
             return plan.key
         if plan.node.stage.births or not plan.node.inputs:
             return result.digest
-        seal = self._planner.folder(plan.node.inputs[0]).seal
+        seal = self.planner.folder(plan.node.inputs[0]).seal
         assert seal is not None
         return digest(result.digest, seal["digest"])
 
@@ -267,14 +310,18 @@ class Pipeline:
     ) -> Result:
         """Give the step to the runner in the shape its stage has."""
         stage = node.stage
+        # what is under way in an asynchronous stage or another process may finish
+        progress = self._tell
+        if not isinstance(stage, AsyncStage) and not stage.apart:
+            progress = self._tell_or_stop
         ctx = Context(
-            domain=self._domain,
+            domain=self.domain,
             role=node.name,
             seed=self.recipe.file.seed,
             step=node.name,
             folder=folder.path,
-            progress=partial(self._tell, node),
-            spread=spread_over(self._domain, self._workers),
+            progress=partial(progress, node),
+            spread=spread_over(self.domain, self._workers),
         )
         if isinstance(stage, SetStage):
             ctx.train = self._trainer(node, ctx)
@@ -282,7 +329,7 @@ class Pipeline:
         if isinstance(stage, RowStage):
             return run_row_stage(stage, folder, tables[0], ctx)
         assert isinstance(stage, AsyncStage)
-        source, num_rows = self._source(node, stage, tables)
+        source, num_rows = _source(node, stage, tables)
         paying = node.stage.pays
         brake = self._brake(node) if paying else None
         return run_async_stage(
@@ -304,33 +351,31 @@ class Pipeline:
         most = {"tokens": tokens, "cost": price.of(0, tokens) if price else 0}
         return StepBrake(node.name, self._limits, self.recipe.guards(node), most)
 
+    def _say(self, text: str) -> None:
+        say = getattr(self.watcher, "say", None)  # who only counts need not listen
+        if say is not None:
+            say(text)
+
     def _tell(self, node: Node, done: int, total: int | None) -> None:
-        live = self._spending.live(done, total) if node.stage.pays else None
+        live = self._spending.live(node, done, total)
+        if node.stage.pays:
+            held = self._notices.look(node.name, self._spending.usage())
+            if held and live is not None:
+                live["held"] = held
         share = self._limits.share() if live else None
         if live and share is not None:
             live["of_budget"] = share
-        for text in self._spending.notes() if live else ():
-            self._watcher.say(f"   {node.name}: {text}")
-        self._watcher.progress(node.name, done, total, live)
+        self.watcher.progress(node.name, done, total, live)
 
-    @staticmethod
-    def _source(
-        node: Node, stage: AsyncStage, tables: list[StepTable]
-    ) -> tuple[Callable[[], Iterator[Row]], int]:
-        if not stage.births:
-            return tables[0].rows, tables[0].num_rows
-
-        def newborn() -> Iterator[Row]:
-            for row in stage.newborn():
-                yield {**row, "key": f"{node.name}/{row['key']}"}
-
-        return newborn, sum(1 for _ in stage.newborn())
+    def _tell_or_stop(self, node: Node, done: int, total: int | None) -> None:
+        self._tell(node, done, total)
+        STOPPING.check()
 
     def _opener(self, node: Node, recorders: list[RecordingEngine]) -> Callable[[], Any]:
         async def open_for_step() -> Engine | None:
             if node.model is None:
                 return None
-            engine = await self._keeper.engine(self._planner.model_of(node))
+            engine = await self._keeper.engine(self.planner.model_of(node))
             self._note_prompt(node, engine)
             recorders.append(RecordingEngine(engine, self.run.attempts))
             return recorders[-1]
@@ -348,7 +393,7 @@ class Pipeline:
         def train(job: Mapping[str, Any]) -> Path:
             from scalediff.training import run_job
 
-            base = self._planner.model_of(node)
+            base = self.planner.model_of(node)
             return run_job(
                 {**job, "base_model": base.location, "base_kind": base.kind},
                 Path(job["folder"]),
@@ -360,7 +405,21 @@ class Pipeline:
         return train
 
     def _table(self, name: str, *, texts: bool) -> StepTable:
-        return StepTable(self.run, self._planner.folder(name), texts=texts)
+        return StepTable(self.run, self.planner.folder(name), texts=texts)
+
+
+def _source(
+    node: Node, stage: AsyncStage, tables: Sequence[StepTable]
+) -> tuple[Callable[[], Iterator[Row]], int]:
+    """What gives the rows of a step, and how many there are."""
+    if not stage.births:
+        return tables[0].rows, tables[0].num_rows
+
+    def newborn() -> Iterator[Row]:
+        for row in stage.newborn():
+            yield {**row, "key": f"{node.name}/{row['key']}"}
+
+    return newborn, sum(1 for _ in stage.newborn())
 
 
 def healed(run: Run, work: Callable[[], T]) -> T:

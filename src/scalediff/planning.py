@@ -149,10 +149,11 @@ class Planner:
             return None
         if node.model.startswith("@"):
             return self._keys.get(node.model[1:])
-        spec = self._spec(node.model)
+        spec = self.spec(node.model)
         return spec.fingerprint or spec.name
 
-    def _spec(self, name: str) -> ModelSpec:
+    def spec(self, name: str) -> ModelSpec:
+        """The model of a name; resolved once."""
         if name not in self._specs:
             self._specs[name] = resolve(name)
         return self._specs[name]
@@ -217,7 +218,7 @@ class Planner:
         """The model of a step: a name, or the folder that an earlier step left."""
         assert node.model is not None
         if not node.model.startswith("@"):
-            return self._spec(node.model)
+            return self.spec(node.model)
         folder = self.folder(node.model[1:]).path / "model"
         return replace(resolve(str(folder)), name=node.model)
 
@@ -233,7 +234,7 @@ class Planner:
         for node in self.recipe.nodes.values():
             if node.model is not None and not node.model.startswith("@"):
                 try:
-                    spec = self._spec(node.model)
+                    spec = self.spec(node.model)
                     if node.stage.name == "train" and spec.kind in ("fake", "url"):
                         raise RecipeError(
                             f"step {node.name} cannot train {node.model}; name a folder, a GGUF "

@@ -7,6 +7,7 @@ defaults, then the base, then the recipe, then ``--set a.b=value`` in order.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -14,7 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from scalediff.core.errors import RecipeError
 from scalediff.core.stage import Config, Stage
@@ -77,7 +78,11 @@ class RecipeFile(BaseModel):
     """Sampling seed: every sample's own seed is hashed from it, the role, the row and the index."""
     models: dict[str, str] = {}
     """Role → model: ``identifier``, ``generator``, ``teacher``, ``student``; a list of URLs is one
-    model that several servers serve."""
+    model that several servers serve; ``{model: NAME, probe: false}`` is one that is not looked at
+    before the run starts."""
+    probe: dict[str, bool] = {}
+    """Role → whether its model is looked at before the run starts (it is): false for a server that
+    is started later. ``models.ROLE.probe`` says the same."""
     thoughts: Thoughts = Thoughts()
     """Tags of thoughts (``tags``) and finish reasons (``finish_reasons``) that models, servers and
     files use besides the known ones (``docs/formats.md``): for every step that reads responses."""
@@ -110,6 +115,24 @@ class RecipeFile(BaseModel):
     def _listed(cls, budget: Any) -> Any:
         """One budget as a list of one."""
         return [str(b) for b in budget] if isinstance(budget, list) else [str(budget)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _apart(cls, values: Any) -> Any:
+        """``models.ROLE.probe`` beside the models' names."""
+        models = values.get("models") if isinstance(values, dict) else None
+        if not isinstance(models, dict):
+            return values
+        entries = {role: entry for role, entry in models.items() if isinstance(entry, dict)}
+        probe = dict(values.get("probe") or {})
+        for role, entry in entries.items():
+            unknown = sorted(map(str, entry.keys() - {"model", "probe"}))
+            if unknown or "model" not in entry:
+                what = f"unknown setting {unknown[0]!r}" if unknown else "it names no model"
+                raise ValueError(f"models.{role}: {what}; write {{model: NAME, probe: false}}")
+            probe |= {role: entry["probe"]} if "probe" in entry else {}
+        named = {role: entry["model"] for role, entry in entries.items()}
+        return {**values, "models": {**models, **named}, "probe": probe}
 
     @field_validator("models", mode="before")
     @classmethod
@@ -309,6 +332,7 @@ def build(
             )
         origins = dict.fromkeys(spec.settings, origin)
         steps[name] = Step(spec.stage, tuple(spec.inputs), spec.model, spec.settings, origins)
+    _check_settings(steps)
     keep_out_evaluated(steps)
     if not steps:
         raise RecipeError(f"{origin} has no steps: give it `line:` or `steps:`")
@@ -322,6 +346,15 @@ def _is_step_name(name: str, *, dotted: bool) -> bool:
     parts = name.split(".") if dotted else [name]
     is_fit = name.isprintable() and len(name.encode()) <= _LONGEST_NAME
     return is_fit and all(p.strip() and "/" not in p and "." not in p for p in parts)
+
+
+def _check_settings(steps: Steps) -> None:
+    """Whether each step's settings are what its stage or plan takes: plans reckon with them."""
+    for name, step in steps.items():
+        if step.stage in PLANS:
+            _validate(PLANS[step.stage][0], step, name)
+        elif step.stage in STAGES:
+            _validate(stage_class(step.stage).Config, step, name)
 
 
 def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
@@ -374,7 +407,8 @@ def _override(values: dict[str, Any], text: str, marked: dict[tuple[str, str], s
             names = ["line", *names]
         else:
             known = [*RecipeFile.model_fields, *(values.get("steps") or {}), *LINE]
-            raise RecipeError(f"--set {text!r}: unknown name{_nearest(names[0], known)}")
+            hint = _nearest(names[0], known) or f"; it begins with one of {', '.join(known)}"
+            raise RecipeError(f"--set {text!r}: unknown name{hint}")
     if names[0] == "line" and len(names) > 2:
         marked[names[1], names[2]] = "--set"
     elif names[0] == "steps" and len(names) > 3:
@@ -382,7 +416,8 @@ def _override(values: dict[str, Any], text: str, marked: dict[tuple[str, str], s
     target = values
     for name in names[:-1]:
         if not isinstance(target.get(name), dict):
-            target[name] = {}
+            is_model = target is values.get("models") and target.get(name) is not None
+            target[name] = {"model": target[name]} if is_model else {}
         target = target[name]
     target[names[-1]] = value
 
@@ -392,13 +427,13 @@ def _expand(file: RecipeFile, steps: Steps) -> Recipe:
     flat: Steps = {}
     aliases: dict[str, str] = {}
     for name, step in steps.items():
-        if step.stage in PLANS:  # a plan may use another's settings: each is told of its own
-            _validate(PLANS[step.stage][0], step, name)
-    for name, step in steps.items():
         inputs = tuple(aliases.get(i, i) for i in step.inputs)
         step = replace(step, inputs=inputs)
         if step.stage in PLANS:
-            made, aliases[name] = PLANS[step.stage][1](name, step, flat)
+            try:
+                made, aliases[name] = PLANS[step.stage][1](name, step, flat)
+            except ValidationError as error:  # of a plan within it
+                raise RecipeError(_explain(error, name, PLANS["filter"][0])) from None
             flat.update(made)
         elif step.stage in STAGES:
             flat[name] = step
@@ -411,6 +446,10 @@ def _expand(file: RecipeFile, steps: Steps) -> Recipe:
     for role in file.models:
         if role not in roles:
             raise RecipeError(f"models.{role}: no step asks for this role{_nearest(role, roles)}")
+    for role in file.probe:
+        if role not in file.models:
+            known = [*file.models]
+            raise RecipeError(f"probe.{role}: `models` has no such role{_nearest(role, known)}")
     nodes = {name: _node(name, step, file, flat, aliases) for name, step in flat.items()}
     recipe = Recipe(file, _ordered(nodes), aliases)
     _check_money(recipe)
@@ -490,14 +529,39 @@ def _nearest(name: str, known: Sequence[str]) -> str:
     return f", did you mean {near[0]}?" if near else ""
 
 
+_TAKES = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "string": "text",
+    "list": "a list, such as [a, b]",
+    "dict": "a valid dictionary, such as {name: value}",
+    "model": "a valid dictionary, such as {name: value}",
+}
+"""How pydantic's words for what a field takes begin → ours."""
+
+
 def _explain(error: ValidationError, where: str, model: type[BaseModel]) -> str:
-    """The first fault of a validation as one sentence."""
+    """The first fault of a validation as one sentence: the setting, and what it takes."""
     fault = error.errors()[0]
-    path = ".".join(str(part) for part in fault["loc"])
+    loc = [str(part) for part in fault["loc"]]
     if fault["type"] == "extra_forbidden":
-        name = str(fault["loc"][-1])
         known = [*model.model_fields, *StepSpec.model_fields]
-        hint = _nearest(name, known) or f"; it has {', '.join(model.model_fields)}"
-        return f"{where}: unknown setting {path!r}{hint}"
+        hint = _nearest(loc[-1], known) or f"; it has {', '.join(model.model_fields)}"
+        return f"{where}: unknown setting {'.'.join(loc)!r}{hint}"
     message = fault["msg"].removeprefix("Value error, ")
-    return f"{where}: {path} = {fault.get('input')!r}: {message[:1].lower()}{message[1:]}"
+    message = message[:1].lower() + message[1:]
+    if not loc:
+        return f"{where}: {message}"
+    shown = str(fault.get("input"))
+    given = repr(fault.get("input")) if len(shown) <= 80 else repr(shown[:77] + "...")
+    name = f"{where}: {'.'.join(loc)} = {given}"
+    kind = fault["type"].partition("_")[0]
+    if fault["type"] == "literal_error":
+        options = [o.strip(" '") for o in re.split(r",| or ", fault["ctx"]["expected"])]
+        return f"{name} has to be {' or '.join(options)}{_nearest(shown, options)}"
+    if fault["type"] in ("value_error", "assertion_error"):
+        return f"{name}: {message}"
+    if kind in _TAKES and fault["type"].rpartition("_")[2] in ("type", "parsing", "float", "size"):
+        return f"{name} has to be {_TAKES[kind]}"
+    return f"{name} {message.replace('input should', 'has to').replace('should', 'has to')}"

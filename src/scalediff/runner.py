@@ -7,10 +7,12 @@ stages that await something keep a ledger while they work; the others are pure a
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -23,6 +25,7 @@ from scalediff.core.engine import Engine
 from scalediff.core.errors import RecordError, ScalediffError
 from scalediff.core.records import Drop, Row
 from scalediff.core.stage import AsyncStage, Brake, Context, RowStage, SetStage, Stage
+from scalediff.core.stopping import STOPPING
 from scalediff.io.attempts import AttemptStore
 from scalediff.io.ledger import Ledger
 from scalediff.io.parquet import ATTEMPT_COLUMNS, DROP_COLUMNS, TableWriter
@@ -103,7 +106,7 @@ class Sealer:
 def _seal(folder: StepFolder, stage: Stage, outcomes: Iterable[Outcome]) -> Result:
     sealer = Sealer(folder, stage)
     try:
-        for key, outcome in outcomes:
+        for key, outcome in STOPPING.checked(outcomes):
             sealer.write(key, outcome)
         return sealer.close()
     except BaseException:
@@ -195,7 +198,7 @@ async def _work(
     ctx: Context,
     open_engine: Callable[[], Awaitable[Engine | None]],
 ) -> None:
-    ctx.engine = await open_engine()
+    ctx.engine = await _unless_stopped(open_engine())
     try:
         await owed.work(units, total)
     except* (ScalediffError, OSError) as group:
@@ -204,6 +207,28 @@ async def _work(
         while isinstance(first, BaseExceptionGroup):
             first = first.exceptions[0]
         raise first from None
+
+
+async def _unless_stopped(opening: Awaitable[Engine | None]) -> Engine | None:
+    """What is opened, where no signal comes meanwhile: nothing is paid for yet."""
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(None) as limit:
+
+            def end() -> None:
+                with suppress(RuntimeError):  # it ended in this very turn
+                    limit.reschedule(loop.time())
+
+            forget = STOPPING.hear(lambda: loop.call_soon_threadsafe(end))
+            try:
+                STOPPING.check()
+                return await opening
+            finally:
+                forget()
+    except TimeoutError:
+        if limit.expired():
+            raise STOPPING.stopped() from None
+        raise
 
 
 def timed() -> Callable[[], float]:

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from scalediff.core.domain import Domain
+from scalediff.core.stopping import kept_from_children
 
 POOL_FROM = 10_000
 """Items from which processes are worth starting."""
@@ -30,7 +31,9 @@ def spread(work: Work, items: Iterable[Any], domain: Domain, workers: int) -> It
         yield from (work(item, domain) for item in itertools.chain(first, items))
         return
     context = multiprocessing.get_context("spawn")
-    with context.Pool(workers, _start, (work, domain.name)) as pool:
+    with kept_from_children():
+        processes = context.Pool(workers, _start, (work, domain.name))
+    with processes as pool:
         yield from pool.imap(_do, itertools.chain(first, items), chunksize=_CHUNK)
 
 

@@ -45,7 +45,7 @@ class _Work:
     first: int = 0
     done: int = 0
     total: int | None = None
-    spent: Mapping[str, float] = field(default_factory=dict)
+    spent: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Console:
@@ -93,12 +93,13 @@ class Console:
             self._working[name] = _Work(now)
             self._told = now
             if plan.why:
-                self.say(f"   {name}: again, {plan.why}")
+                how = {"run": "", "resume": "goes on, "}.get(plan.state, "again, ")
+                self.say(f"   {name}: {how}{plan.why}")
             elif plan.state == "resume":
                 self.say(f"   {name}: goes on where it stopped")
 
     def progress(
-        self, step: str, done: int, total: int | None, spent: Mapping[str, float] | None = None
+        self, step: str, done: int, total: int | None, spent: Mapping[str, Any] | None = None
     ) -> None:
         """Rows done so far and what they cost; shown at most a few times a second."""
         with self._lock:
@@ -193,9 +194,12 @@ def _cost(work: _Work, now: float) -> str:
               if spent.get(n)]  # fmt: skip
     if spent.get("cost"):
         parts.append(f"cost {spent['cost']:,.2f}")
+    if spent.get("causes"):
+        parts.append("retried: " + " ".join(f"{why} {n:,}" for why, n in spent["causes"].items()))
     if "of_budget" in spent:
         parts.append(f"{100 * spent['of_budget']:.0f} % of the budget")
-    return f" · {', '.join(parts)}" if parts else ""
+    told = f" · {', '.join(parts)}" if parts else ""
+    return told + "".join(f" · {held}" for held in spent.get("held") or ())
 
 
 def _many(n: float) -> str:

@@ -92,8 +92,11 @@ steps:
     )
     told = cli("run", recipe, "--out", out, status=75)
     assert "stop_if: truncated > 0.5 after 50" in told
-    again = cli("run", recipe, "--out", out, status=75)  # and does not pay for another fifty
+    (path,) = out.glob("steps/solve-*/spent.json")
+    paid = json.loads(path.read_bytes())["sampled"]
+    again = cli("run", recipe, "--out", out, status=75)
     assert "stop_if" in again
+    assert json.loads(path.read_bytes())["sampled"] == paid  # and does not pay for another fifty
     cli("run", recipe, "--out", out, "--set", "stop_if.solve=[]")
 
 
@@ -147,6 +150,31 @@ steps:
     tokens = summary["tokens"]["solve"]
     assert tokens["cost"] == pytest.approx((tokens["prompt"] + 4 * tokens["new"]) / 1000)
     assert summary["cost_total"] == pytest.approx(tokens["cost"])
+
+
+def test_a_budget_is_of_all_steps_and_prices_may_name_the_model(work):
+    recipe = work / "r.yaml"
+    recipe.write_text(
+        f"""
+name: priced
+models: {{teacher: 'fake:teacher?latency_s=0.01'}}
+prices: {{'fake:teacher?latency_s=0.01': {{prompt: 1000, sampled: 4000}}}}
+steps:
+  sources: {{stage: sources, settings: {{paths: [{work / "rows.jsonl"}], n: 100}}}}
+  solve: {{stage: solve, inputs: [sources], model: teacher}}
+  more: {{stage: solve, inputs: [sources], model: teacher, settings: {{k: 5}}}}
+"""
+    )
+    out = work / "run"
+    cli("run", recipe, "--out", out, "--until", "solve")
+    (path,) = out.glob("steps/solve-*/spent.json")
+    first = json.loads(path.read_bytes())["cost"]
+    assert first > 5
+    told = cli("run", recipe, "--out", out, "--budget", f"${2 * first:.2f}", status=75)
+    assert "step more: the budget of" in told
+    (path,) = out.glob("steps/more-*/spent.json")
+    second = json.loads(path.read_bytes())["cost"]
+    assert 2 * first <= first + second + 0.01 < 2.3 * first
 
 
 def test_a_line_that_is_finished_early_makes_a_dataset_and_later_the_whole_of_it(tmp_path):

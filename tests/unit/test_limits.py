@@ -13,6 +13,7 @@ from scalediff.limits import (
     quantities_of,
     read_budget,
     read_deadline,
+    read_grace,
     read_guard,
 )
 from scalediff.recipe import build
@@ -170,6 +171,49 @@ def test_a_recipe_says_what_stops_it_and_what_tokens_cost():
     assert price.of(1_000_000, 500_000) == 3.0
     assert recipe(stop_if={"solve": []}).guards(node) == []
     assert recipe().guards(node)  # shipped ones
+
+
+def test_prices_go_by_role_or_by_the_model_s_name():
+    for name in ("teacher", "fake:teacher"):
+        made = recipe(prices={name: {"prompt": 1, "sampled": 4}})
+        price = made.price(made.nodes["solve"])
+        assert price is not None
+        assert price.of(2_000_000, 1_000_000) == 6.0
+    assert recipe().price(recipe().nodes["solve"]) is None
+
+
+def test_guards_of_a_plan_are_those_of_each_of_its_steps():
+    steps = {
+        "sources": {"stage": "sources", "settings": {"paths": ["x.jsonl"]}},
+        "solve": {"stage": "solve", "inputs": ["sources"], "model": "fake:teacher"},
+        "filter": {
+            "stage": "filter", "inputs": ["solve"],
+            "settings": {"student": "fake:student", "teacher_k": 2},
+        },
+    }  # fmt: skip
+    stop_if = {
+        "filter": ["no_answer > 0.5 after 20"],
+        "filter.more": ["truncated > 0.1 after 5"],
+    }
+    made = build({"name": "r", "steps": steps, "stop_if": stop_if}, "r")
+    texts = {name: [guard.text for guard in made.guards(node)] for name, node in made.nodes.items()}
+    assert texts["filter.student"] == ["no_answer > 0.5 after 20"]
+    assert texts["filter.more"] == ["truncated > 0.1 after 5"]  # its own come first
+    assert len(texts["solve"]) == 2  # the shipped ones
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("20", 20), ("120s", 120), ("2m", 120), ("1.5 min", 90), ("1h", 3600), ("0", 0), (".5", 0.5)],
+)
+def test_a_grace_time_is_read(text, seconds):
+    assert read_grace(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-1", "2 parsecs", "1e9", "nan", "inf", "1,5"])
+def test_what_is_no_grace_time_is_said(text):
+    with pytest.raises(RecipeError, match=r"--grace .*write seconds"):
+        read_grace(text)
 
 
 @pytest.mark.parametrize(

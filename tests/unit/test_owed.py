@@ -168,6 +168,16 @@ def test_a_brake_lets_what_is_under_way_finish_and_keeps_it(tmp_path, monkeypatc
     assert not set(rest.tries) & set(step.tries)
 
 
+def test_a_brake_is_told_what_earlier_invocations_finished(tmp_path, monkeypatch):
+    monkeypatch.setattr(owed, "WINDOW", 4)
+    work(tmp_path, Step(good), brake=Brake(after=6))
+    rest, brake = Step(good), Brake(after=6)
+    _, raised, finished = work(tmp_path, rest, brake=brake)
+    assert str(raised) == "enough"  # at once: nothing more is paid for
+    assert not rest.tries
+    assert brake.noted == finished >= 6
+
+
 def test_a_brake_holds_units_back_until_others_have_finished(tmp_path):
     step = Step(good)
     found, raised, _ = work(tmp_path, step, brake=Brake(after=1000, most=3))

@@ -6,6 +6,7 @@ engine answered. An engine alone limits, batches and retries.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol
@@ -143,6 +144,24 @@ class Score:
     high: float | None = None
 
 
+@dataclass(frozen=True)
+class Condition:
+    """What holds work up now.
+
+    Attributes:
+        kind: ``waiting`` (it asks for patience, or fails), ``down`` (it cannot be reached) or
+            ``slow`` (others are much faster).
+        who: The server, by its name for people.
+        why: What it says.
+        until: Seconds since the epoch when it is asked again, where that is known.
+    """
+
+    kind: Literal["waiting", "down", "slow"]
+    who: str
+    why: str
+    until: float | None = None
+
+
 @dataclass
 class Usage:
     """What an engine has done since it opened and is doing now; changed by the engine as it works.
@@ -154,11 +173,14 @@ class Usage:
         wasted_tokens: Tokens that came back in answers which had to be thrown away.
         tries: Tries sent, the first of each request included.
         retries: Tries after the first.
+        abandoned: Tries under way that were given up; whoever asked no longer wanted the answer.
         stopped: Responses ended by ``stop_when``.
         saved_tokens: Tokens up to their caps that these were not asked for.
         in_flight: Requests that the model or the server works on now.
         waiting: Requests that wait for their turn.
         limit: Requests in flight at most now; 0 where there is no limit.
+        causes: What made tries necessary after the first: cause → tries.
+        conditions: Gives what holds work up now.
         estimated: Answers whose counts of tokens cannot be, or were not given, and were estimated.
         notes: Sentences for people, each said once.
     """
@@ -169,11 +191,14 @@ class Usage:
     wasted_tokens: int = 0
     tries: int = 0
     retries: int = 0
+    abandoned: int = 0
     stopped: int = 0
     saved_tokens: int = 0
     in_flight: int = 0
     waiting: int = 0
     limit: int = 0
+    causes: Counter[str] = field(default_factory=Counter)
+    conditions: Callable[[], list[Condition]] = list
     estimated: int = 0
     notes: list[str] = field(default_factory=list)
 

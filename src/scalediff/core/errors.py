@@ -90,9 +90,16 @@ class RecordError(ScalediffError):
 
 
 class Stopped(ScalediffError):
-    """Stopped in good order (Ctrl-C, SIGTERM, budget): the same command goes on. Exit status 75."""
+    """Stopped in good order (Ctrl-C, SIGTERM, budget): the same command goes on. Exit status 75.
+
+    ``detail`` says what became of the work that was under way, where there is something to say.
+    """
 
     exit_status = 75
+
+    def __init__(self, message: str, detail: str = "") -> None:
+        super().__init__(message)
+        self.detail = detail
 
 
 INTERRUPTED = "stopped in good order; run the same command again to go on"

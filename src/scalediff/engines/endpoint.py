@@ -58,6 +58,8 @@ class Endpoint:
         fresh_since: Loop time since which failures count: before, they belong to an outage.
         answered_at: Loop time of the last answer.
         bodies: Reads what it answers.
+        failing_since: Loop time of the first failure since then; None where there was none.
+        why: What its last failure says.
     """
 
     def __init__(
@@ -91,6 +93,8 @@ class Endpoint:
         self.num_failed = self.num_pauses = 0
         self.fresh_since = 0.0
         self.answered_at = float("-inf")
+        self.failing_since: float | None = None
+        self.why = ""
         self._session = session
         self._urls: dict[str, URL] = {}
 

@@ -224,6 +224,9 @@ class FakeEngine:
         self.usage.tries += 1
         try:
             await asyncio.sleep(self._does.latency_s)
+        except asyncio.CancelledError:
+            self.usage.abandoned += 1
+            raise
         finally:
             self.usage.in_flight -= 1
         if self._does.fail_share:

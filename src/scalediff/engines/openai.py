@@ -200,7 +200,11 @@ class OpenAIEngine:
         def ends(reply: Reply) -> bool:
             return look is not None and look(written(request, reply, self._opens or False) or "")
 
-        return await gather(self._bodies.lines(response, bounds), bounds, ends, response.close)
+        def given_up(num_tokens: int) -> None:
+            self.usage.wasted_tokens += num_tokens
+
+        lines = self._bodies.lines(response, bounds)
+        return await gather(lines, bounds, ends, response.close, given_up)
 
     def _bounds(self, cap: int, num_sent: int, *, logprobs: bool) -> Bounds:
         return Bounds.of(cap, num_sent, self._config.least_deadline_s, logprobs=logprobs)

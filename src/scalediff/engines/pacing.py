@@ -131,6 +131,11 @@ class Speeds:
             if len(self._seen) % _FEWEST_MEASURES == 0:
                 self._slow = None
 
+    def median(self) -> float | None:
+        """The middle speed; None while few are known."""
+        ranked = sorted(self._seen)
+        return ranked[len(ranked) // 2] if len(ranked) >= _FEWEST_MEASURES else None
+
     def deadline_s(self, cap: int, times_late: int = 0) -> float:
         """Seconds that an answer of at most ``cap`` tokens may take; doubled each time it was late.
 

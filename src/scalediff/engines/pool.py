@@ -13,10 +13,13 @@ import contextlib
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from scalediff.core.engine import Usage
 from scalediff.core.errors import EngineError, RequestError
+from scalediff.core.stopping import STOPPING
+from scalediff.engines.conditions import cause_of, conditions_of
 from scalediff.engines.endpoint import Endpoint
 from scalediff.engines.refusals import ENDPOINT
 from scalediff.engines.trying import TryError
@@ -29,6 +32,7 @@ _BUSY_TRIES = 40
 """Times that a request is told to come back before it is put back: pauses grow in between, and the
 whole server pauses where it says for how long."""
 _LOOK_S = 0.5
+_STOPPING = "it was not sent, since the run is to end"
 
 T = TypeVar("T")
 Send = Callable[[Endpoint], Awaitable[T]]
@@ -66,6 +70,8 @@ class Pool:
         self._ended: tuple[float, Callable[[], Exception]] | None = None
         self._under_way: dict[asyncio.Timeout, tuple[float, Endpoint, int, int]] = {}
         self._watch: asyncio.Task[None] | None = None
+        self._stops = asyncio.Event()
+        self._forget: Callable[[], None] | None = None
         self._tell_limit()
 
     async def run(self, send: Callable[[Endpoint], Awaitable[T]], cap: int) -> T:
@@ -91,6 +97,7 @@ class Pool:
             try:
                 return await self._one(member, send, cap, late)
             except TryError as error:
+                self._usage.wasted_tokens += error.num_tokens
                 if error.kind == "refused":
                     if not self._others_may(member, error):
                         raise
@@ -100,7 +107,6 @@ class Pool:
                 tries += error.kind != "busy"
                 late += error.kind == "late"
                 suspect += error.kind in ("broken", "late")
-                self._usage.wasted_tokens += error.num_tokens
                 if tries >= self._tries or busy >= _BUSY_TRIES:
                     text = f"{member.shown}: {error} (after {tries + busy} tries)"
                     is_own = 2 * suspect >= tries + busy and await self._fails_alone(member, began)
@@ -108,7 +114,8 @@ class Pool:
                 pause = 0.0 if error.is_unreachable else _backoff(max(tries, busy))
             finally:
                 self._release(member)
-            await asyncio.sleep(pause)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stops.wait(), pause)
             if self._ended is not None and self._ended[0] >= began:
                 raise self._ended[1]()
 
@@ -129,6 +136,9 @@ class Pool:
 
     async def close(self) -> None:
         """End the probes and fail whoever still waits."""
+        if self._forget is not None:
+            self._forget()
+            self._forget = None
         tasks = [*self._probes.values(), *([self._watch] if self._watch else [])]
         for task in tasks:
             task.cancel()
@@ -144,6 +154,9 @@ class Pool:
         loop = asyncio.get_running_loop()
         if self._watch is None:
             self._watch = loop.create_task(self._watch_deadlines())
+            end = partial(self._fail_waiting, _STOPPING)
+            self._forget = STOPPING.hear(partial(loop.call_soon_threadsafe, end))
+            self._usage.conditions = lambda: conditions_of(self.members, loop.time())
         sent = loop.time()
         self._usage.tries += 1
         try:
@@ -153,11 +166,15 @@ class Pool:
                     answer = await send(member)
                 finally:
                     del self._under_way[deadline]
+        except asyncio.CancelledError:
+            self._usage.abandoned += 1
+            raise
         except TimeoutError:
             seconds = loop.time() - sent
             raise TryError("late", f"no answer within {seconds:.0f} s") from None
         member.num_failed = member.num_pauses = 0
         member.answered_at = loop.time()
+        member.failing_since = None
         return answer
 
     async def _watch_deadlines(self) -> None:
@@ -173,6 +190,8 @@ class Pool:
     async def _acquire(self, *, again: bool) -> Endpoint:
         """A server with room; requests that come again go before new ones."""
         loop = asyncio.get_running_loop()
+        if STOPPING.signal:
+            raise EngineError(_STOPPING)
         if not self._waiting:
             member = self._best(loop.time())
             if member is not None:
@@ -254,6 +273,10 @@ class Pool:
 
     def _note_failure(self, member: Endpoint, error: TryError, sent: float) -> None:
         now = asyncio.get_running_loop().time()
+        self._usage.causes[cause_of(error)] += 1
+        member.why = str(error)
+        if member.failing_since is None:
+            member.failing_since = now
         member.num_failed += sent >= member.fresh_since
         if error.kind in ("busy", "late"):
             member.limit.congested(sent, now)
@@ -278,6 +301,7 @@ class Pool:
         if member.is_down:
             return
         member.is_down = True
+        member.why = why
         task = asyncio.get_running_loop().create_task(self._probe(member, why, asks=asks))
         self._probes[member] = task
 
@@ -300,6 +324,7 @@ class Pool:
                 self._fail_waiting(f"{member.shown} has not answered for {self._patience_s:.0f} s, "
                                    f"last: {why}")  # fmt: skip
         member.is_down = False
+        member.failing_since = None
         member.num_failed = 0
         member.fresh_since = loop.time()  # what was sent before went down with it
         del self._probes[member]
@@ -311,6 +336,8 @@ class Pool:
     def stop(self, error: Callable[[], Exception]) -> None:
         """Fail what waits for a turn or would be tried again; what is under way may finish."""
         self._ended = (asyncio.get_running_loop().time(), error)
+        self._stops.set()  # who pauses before another try wakes, and the next one pauses anew
+        self._stops.clear()
         while self._waiting:
             place = self._waiting.popleft()
             if not place.done():

@@ -101,7 +101,8 @@ class RecordingEngine:
     def spent(self) -> dict[str, float]:
         """What this go has cost so far: calls and tokens, tries, and what came of them in vain."""
         now, before = self._engine.usage, self._before
-        names = ("tries", "retries", "wasted_tokens", "stopped", "saved_tokens", "estimated")
+        names = ("tries", "retries", "abandoned", "wasted_tokens", "stopped", "saved_tokens",
+                 "estimated")  # fmt: skip
         return {
             "sampled": self.num_sampled,
             "served": self.num_served,

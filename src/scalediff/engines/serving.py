@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from scalediff.core.errors import EngineError
+from scalediff.core.stopping import STOPPING
 from scalediff.engines.telling import told_by
 
 GRACE_S = 10.0
@@ -112,6 +113,9 @@ class Replica:
         while True:
             since = time.monotonic()
             await self._until_dead()
+            if STOPPING.signal:  # it may have got the signal as well
+                self.failure = EngineError("the server ended, and so does the run")
+                return
             deaths = 1 if time.monotonic() - since > _FORGIVEN_S else deaths + 1
             if deaths > MOST_RESTARTS:
                 self.failure = EngineError(f"the server died {deaths} times, last: {self._told()}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -23,6 +24,7 @@ async def gather(
     bounds: Bounds,
     ends: Callable[[Reply], bool],
     close: Callable[[], None],
+    given_up: Callable[[int], None] = lambda _: None,
 ) -> Reply:
     """Read a stream to its end, or until ``ends`` says so (finish reason ``stopped``).
 
@@ -33,12 +35,37 @@ async def gather(
         bounds: What it may hold.
         ends: Whether the response so far is to end.
         close: Closes the connection.
+        given_up: Called with the tokens that had come, where the reader is cancelled.
 
     Raises:
         TryError: The stream broke off, holds an error, or more than it may.
     """
     gathered = _Gathered(Reply(bounds=bounds))
     reply = gathered.reply
+    try:
+        await _read(lines, gathered, ends, close)
+    except asyncio.CancelledError:
+        given_up(reply.num_tokens or gathered.events)
+        raise
+    gathered.joined()
+    if reply.reason is None:
+        num_tokens = reply.num_tokens or gathered.events
+        raise TryError("broken", "the stream broke off", num_tokens=num_tokens)
+    if reply.num_tokens is None:
+        reply.num_tokens = gathered.events  # servers send a token an event, or nearly so
+    if reply.content is None and reply.reasoning is None:
+        reply.content = ""
+    return without_keys(reply)
+
+
+async def _read(
+    lines: AsyncIterator[bytes],
+    gathered: _Gathered,
+    ends: Callable[[Reply], bool],
+    close: Callable[[], None],
+) -> None:
+    """Add the events of a stream, to its end or until ``ends`` says so."""
+    reply, bounds = gathered.reply, gathered.reply.bounds
     idle = 0
     async for line in lines:
         idle += len(line) + 1
@@ -62,16 +89,7 @@ async def gather(
         if gathered.events % _LOOK_EVERY == 0 and reply.reason is None and ends(gathered.joined()):
             close()
             reply.reason = "stopped"
-            break
-    gathered.joined()
-    if reply.reason is None:
-        num_tokens = reply.num_tokens or gathered.events
-        raise TryError("broken", "the stream broke off", num_tokens=num_tokens)
-    if reply.num_tokens is None:
-        reply.num_tokens = gathered.events  # servers send a token an event, or nearly so
-    if reply.content is None and reply.reasoning is None:
-        reply.content = ""
-    return without_keys(reply)
+            return
 
 
 class _Gathered:

@@ -192,6 +192,10 @@ class TransformersEngine:
         self._note(self._worked_on)
         try:
             return await future
+        except asyncio.CancelledError:
+            self.usage.abandoned += 1
+            self.usage.wasted_tokens += len(getattr(job, "tokens", ()))
+            raise
         finally:
             job.abandoned = True
             self._asked -= 1

@@ -11,6 +11,8 @@ from scalediff.core.errors import RecipeError
 from scalediff.core.secrets import mask
 
 _NEXT_NAMED = re.compile(r"[,\s]+(?=https?://[^#]*#)")
+_LIKE_A_URL = re.compile(r"([A-Za-z][A-Za-z+.-]*):/", re.ASCII)
+_HOST_AND_NAME = re.compile(r"[\w.-]+(:\d+)?(/[^#\s]*)?#.", re.ASCII)
 _BETWEEN = re.compile(r"[,\s]+")
 
 
@@ -55,17 +57,48 @@ def read_urls(name: str) -> ModelSpec:
         raise RecipeError(f"{shown} names no served model; add it as {mask(location)}#NAME")
     urls = _BETWEEN.split(location.strip().rstrip(","))
     for url in urls:
-        if not _is_url(url):
-            raise RecipeError(f"{mask(url)!r} in {shown} is no URL; write http://HOST:PORT/v1")
+        if fault := fault_of(url):
+            blank = ", and URLs hold no blanks" if re.search(r"\s", location.strip()) else ""
+            raise RecipeError(
+                f"{mask(url)!r} in {shown} is no URL: {fault}{blank}; write http://HOST:PORT/v1"
+            )
     served, at, revision = named.rpartition("@")
     if not served or not revision or "/" in revision:
         served, at, revision = named, "", ""
     return ModelSpec(shown, "url", " ".join(urls), f"{served}{at}{revision}", served)
 
 
-def _is_url(url: str) -> bool:
+def fault_of(url: str) -> str:
+    """Why a text is no URL of a server; empty where it is one.
+
+    Example:
+        >>> fault_of("http://host:99999/v1"), fault_of("http://host:8000/v1")
+        ('its port is not from 1 to 65535', '')
+    """
     try:
         parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no number
-        return False
+        host = parts.hostname or ""
+    except ValueError:
+        return "its host is none"
+    if parts.scheme not in ("http", "https"):
+        return "it does not begin with http:// or https://"
+    if not host or re.search(r"[\s<>\"{}|\\^`]", parts.netloc):
+        return "it names no host"
+    try:
+        return "its port is not from 1 to 65535" if parts.port == 0 else ""
+    except ValueError:
+        return "its port is not from 1 to 65535"
+
+
+def meant_url(name: str) -> str | None:
+    """The nearest URL to a name that looks like one and is none; None for other names.
+
+    Example:
+        >>> meant_url("htp://host/v1#m"), meant_url("host:8000/v1#m"), meant_url("org/model")
+        ('http://host/v1#m', 'http://host:8000/v1#m', None)
+    """
+    match = _LIKE_A_URL.match(name)
+    if match is not None:
+        scheme = "https" if match[1].lower().endswith("s") else "http"
+        return f"{scheme}://{name[match.end() :].lstrip('/')}"
+    return f"http://{name}" if _HOST_AND_NAME.match(name) else None

@@ -16,6 +16,7 @@ from typing import Any
 
 from scalediff.core.engine import Sampling, Score
 from scalediff.core.errors import EngineError
+from scalediff.core.stopping import STOPPING
 from scalediff.engines.decoder import Prefill, SlotDecoder, logprob
 from scalediff.engines.responses import Response
 from scalediff.engines.sampling import draw, uniforms
@@ -148,6 +149,8 @@ class Worker:
             self._note(0)
         if not self._drain(wait=idle) or (idle and not self._linger(decoder)):
             return False
+        if STOPPING.signal:
+            self._refuse_waiting()
         batches = self._score_batches(decoder)
         scored: set[int] = set()
         for batch in batches[:-1] or batches:
@@ -156,6 +159,14 @@ class Worker:
             scored |= set(batch)
         self._scorings = [job for n, job in enumerate(self._scorings) if n not in scored]
         return True
+
+    def _refuse_waiting(self) -> None:
+        """The run is to end: what is in a slot may finish, nothing else begins."""
+        waiting: list[Job] = [*self._scorings, *self._waiting]
+        self._scorings = []
+        self._waiting.clear()
+        for job in waiting:
+            job.deliver(EngineError("it was not begun, since the run is to end"))
 
     def _drain(self, *, wait: bool) -> bool:
         """Read the inbox; False at the end."""

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlparse
 
 from scalediff.core.errors import InputError, PrerequisiteError
 
+_DESCRIPTIONS = (
+    "config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja",
+)  # fmt: skip
 _SETTINGS = ("split", "config", "revision")
 
 
@@ -45,6 +49,28 @@ def hub_rows(path: str) -> Iterator[Any]:
         raise InputError(
             f"{path} cannot be fetched from the hub ({reason}); check the id, the split and the "
             "network, or download it and name the files"
+        ) from None
+
+
+def fetch_descriptions(model: str) -> Path | None:
+    """A folder with what describes a hub model, without its weights.
+
+    None where ``huggingface_hub`` is not installed: whoever loads the model may have its own.
+
+    Raises:
+        PrerequisiteError: It cannot be fetched.
+    """
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError:
+        return None
+    try:
+        return Path(snapshot_download(model, allow_patterns=[*_DESCRIPTIONS]))
+    except Exception as error:  # the library raises those of several others
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise PrerequisiteError(
+            f"the model {model} could not be fetched from the hub ({reason}); check the name and "
+            "the network, or give a folder"
         ) from None
 
 

@@ -20,6 +20,7 @@ class Ledger:
     Args:
         path: Path without suffix.
         attempts: The store that the outcomes speak of, which is always written before them.
+        read_only: True to look at it as it is now, also while another process writes.
 
     Example:
         with Ledger(folder / "ledger") as ledger:
@@ -27,9 +28,12 @@ class Ledger:
             ledger.read("row-1#0")
     """
 
-    def __init__(self, path: Path, attempts: AttemptStore | None = None) -> None:
+    def __init__(
+        self, path: Path, attempts: AttemptStore | None = None, *, read_only: bool = False
+    ) -> None:
         log = attempts.log if attempts is not None else None
-        self._log = KeyedLog(path, log, report=log.report if log is not None else say)
+        report = log.report if log is not None else say
+        self._log = KeyedLog(path, log, report=report, read_only=read_only)
 
     def __enter__(self) -> Ledger:
         return self

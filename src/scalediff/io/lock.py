@@ -7,6 +7,7 @@ import os
 import socket
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
@@ -77,8 +78,29 @@ class RunLock:
             self._handle = None
 
 
-def holder_of(folder: Path) -> str | None:
-    """Who works in a run directory (`` (process 12 on host, since 10:20)``), or None."""
+@dataclass(frozen=True)
+class Holder:
+    """Who works in a run directory, as far as the lock says.
+
+    Attributes:
+        pid: The process.
+        host: Its machine.
+        since: Seconds since the epoch.
+    """
+
+    pid: int | None = None
+    host: str = ""
+    since: float | None = None
+
+    def __str__(self) -> str:
+        if self.pid is None or self.since is None:
+            return ""
+        since = time.strftime("%H:%M", time.localtime(self.since))
+        return f" (process {self.pid} on {self.host}, since {since})"
+
+
+def holder_of(folder: Path) -> Holder | None:
+    """Who works in a run directory, or None."""
     try:
         handle = os.open(folder / "lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
@@ -104,10 +126,9 @@ def _is_same(handle: int, path: Path) -> bool:
         return False
 
 
-def _told(handle: int) -> str:
+def _told(handle: int) -> Holder:
     try:
         about = orjson.loads(os.pread(handle, 1000, 0))
-        since = time.strftime("%H:%M", time.localtime(about["since"]))
-        return f" (process {about['pid']} on {about['host']}, since {since})"
+        return Holder(int(about["pid"]), str(about["host"]), float(about["since"]))
     except (ValueError, TypeError, KeyError, OSError, OverflowError):
-        return ""
+        return Holder()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".json", ".parquet")
 """Endings of the files that a folder is searched for."""
 
 HUB = "hf://"
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
 _REPORTS = (".dropped.jsonl", ".rejected.jsonl")
 _MAGIC = "*?["
 
@@ -49,6 +51,13 @@ def _files(path: str) -> list[str]:
             raise InputError(f"no data file matches {path}; check the pattern")
         return files
     if not _exists(place):
+        if (scheme := _SCHEME.match(path)) is not None:
+            near = f", did you mean {HUB}{path[scheme.end() :].lstrip('/')}?"
+            near = near if scheme[1].lower() in ("hf", "huggingface") else ""
+            raise InputError(
+                f"{path} is no path of this machine; download it first, or name a data set of the "
+                f"hub as hf://OWNER/NAME{near}"
+            )
         raise InputError(f"{path} does not exist; check the path")
     if place.is_dir():
         return _of_folder(place)
@@ -66,6 +75,23 @@ def check_regular(place: Path) -> None:
         raise InputError(
             f"{place} is no regular file (a pipe, a socket or a device); write its rows to a file "
             "and name that"
+        )
+
+
+def check_written(path: object, option: str) -> None:
+    """Whether a path is one that can be written to.
+
+    Raises:
+        InputError: It is of an object store or a server.
+
+    Example:
+        >>> check_written("out/rows.jsonl", "-o")
+    """
+    text = str(path)
+    if _SCHEME.match(text):
+        raise InputError(
+            f"{option} {text}: only files of this machine are written; give a path here, and copy "
+            "what is made when it is done"
         )
 
 

@@ -19,6 +19,7 @@ import orjson
 from scalediff.core.errors import DamagedError, RunStateError
 from scalediff.core.records import Row
 from scalediff.core.secrets import mask
+from scalediff.core.stopping import STOPPING
 from scalediff.io.atomic import is_temporary, replacing
 from scalediff.io.attempts import AttemptStore
 from scalediff.io.json_files import CHECKED
@@ -162,9 +163,10 @@ class Run:
         """
         self._lock.take()
         try:
-            self._put_right()
-            self._settle_doubts()
-            yield
+            with STOPPING.working():
+                self._put_right()
+                self._settle_doubts()
+                yield
         finally:
             self.close()
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 import threading
 from pathlib import Path
 from typing import Any
 
 from scalediff.core.errors import ScalediffError
+from scalediff.core.stopping import ignore_signals
 
 
 def main() -> int:
@@ -22,7 +22,7 @@ def main() -> int:
     folder = Path(sys.argv[1])
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupted parent ends its children itself
+    ignore_signals()  # a parent that is asked to end sees to its children itself
     told = _take_output()
 
     def tell(**values: Any) -> None:

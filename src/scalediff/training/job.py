@@ -27,6 +27,7 @@ from scalediff.core.errors import (
     ScalediffError,
 )
 from scalediff.core.stage import no_progress
+from scalediff.core.stopping import STOPPING
 from scalediff.io.log_files import say
 from scalediff.io.log_repair import free_name
 from scalediff.io.run import read_json, write_json
@@ -182,8 +183,9 @@ def _train_in_child(beside: Path, progress: Progress, children: Children) -> Non
             stderr=log,
             text=True,
             env=environment,
+            start_new_session=True,  # Ctrl-C is for this process, which ends the child itself
         )
-        with children.watch(child):
+        with children.watch(child), STOPPING.under_way(over=child.kill):
             assert child.stdout is not None
             for line in child.stdout:
                 told = json.loads(line)
@@ -193,6 +195,12 @@ def _train_in_child(beside: Path, progress: Progress, children: Children) -> Non
                     progress(told["step"], told["total"])
             status = child.wait()
     if status:
+        if STOPPING.signal:  # given up after the grace time, or sent the same signal
+            raise STOPPING.stopped(
+                f"{STOPPING.signal}: the training in {beside} was ended after "
+                f"{STOPPING.grace_s:g} s (--grace); it goes on from its last checkpoint, where "
+                "it has one"
+            )
         raise _failed(beside / LOG, status, failure)
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from scalediff.core.errors import PrerequisiteError
 from scalediff.core.records import Verdict
+from scalediff.core.stopping import STOPPING, kept_from_children
 from scalediff.domains.math.grading.compare import compare
 from scalediff.domains.math.grading.opinion import judge, start_worker
 from scalediff.domains.math.grading.processes import WithoutMain
@@ -99,7 +100,8 @@ class Grader:
                 return self._pool, future
             if self._pool is not None and not self._pool.active:
                 self._pool = None
-            future = self._start().schedule(judge, args=(a, b), timeout=self._seconds)
+            with kept_from_children():
+                future = self._start().schedule(judge, args=(a, b), timeout=self._seconds)
             self._known[a, b] = future
             if len(self._known) > _CACHED:
                 self._known.popitem(last=False)
@@ -123,6 +125,7 @@ class Grader:
             return future.result()
         if isinstance(error, TimeoutError):
             return Verdict("undecided", "timeout", f"no result within {self._seconds:g} seconds")
+        STOPPING.check()  # the process may have got the signal as well
         return Verdict("undecided", "crash", f"the process ended: {type(error).__name__}")
 
     def _start(self) -> Any:

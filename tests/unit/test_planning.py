@@ -1,0 +1,90 @@
+"""What a key is made of, and what is asked before paid work is left behind."""
+
+import json
+
+import pytest
+
+from scalediff.core.errors import RunStateError
+from scalediff.domains import open_domain
+from scalediff.io.run import Run
+from scalediff.pipeline import Pipeline
+from scalediff.planning import Planner
+from scalediff.recipe import build
+from scalediff.watch import Console
+
+
+def recipe(tmp_path, seed=1, **settings):
+    rows = tmp_path / "rows.jsonl"
+    if not rows.exists():
+        rows.write_text(
+            "".join(json.dumps({"problem": f"What is ${i}+1$?"}) + "\n" for i in (1, 2))
+        )
+    steps = {
+        "sources": {"stage": "sources", "settings": {"paths": [str(rows)]}},
+        "generate": {"stage": "generate", "model": "fake:generator", "settings": {"n": 3}},
+        "solve": {"stage": "solve", "inputs": ["sources"], "model": "fake:teacher"},
+    }
+    steps["generate"]["settings"] |= settings
+    return build({"name": "r", "seed": seed, "steps": steps}, "r")
+
+
+def work(run, made, confirm=lambda question: True):
+    pipeline = Pipeline(made, run, Console([(name, [name]) for name in made.nodes]))
+    return pipeline.execute(pipeline.plan(), confirm)
+
+
+@pytest.fixture
+def run(tmp_path):
+    made = Run(tmp_path / "run")
+    yield made
+    made.close()
+
+
+def keys(run, made):
+    planner = Planner(made, run, open_domain("math"))
+    return {plan.node.name: plan.key for plan in planner.plan()}
+
+
+def test_another_seed_is_another_key_of_what_is_sampled_and_of_nothing_else(run, tmp_path):
+    work(run, recipe(tmp_path))
+    first, other = keys(run, recipe(tmp_path)), keys(run, recipe(tmp_path, seed=2))
+    assert first["sources"] == other["sources"]
+    assert first["solve"] != other["solve"]
+    assert first["generate"] != other["generate"]
+    whys = {p.node.name: p.why for p in Planner(recipe(tmp_path, seed=2), run,
+                                               open_domain("math")).plan()}  # fmt: skip
+    assert whys["generate"] == "sampling seed 1 -> 2"
+
+
+def age(run, step, seconds):
+    """Make a sealed step one that took long."""
+    path = run.path / "steps" / run.manifest["steps"][step]["folder"] / "seal.json"
+    path.write_text(json.dumps({**json.loads(path.read_bytes()), "seconds": seconds}))
+
+
+def test_before_paid_hours_are_left_behind_somebody_is_asked(run, tmp_path):
+    work(run, recipe(tmp_path))
+    age(run, "generate", 3 * 3600)
+    asked = []
+
+    def answer(question):
+        asked.append(question)
+        return False
+
+    changed = recipe(tmp_path, temperature=0.5)
+    with pytest.raises(RunStateError, match=r"3\.0 hours of paid work \(generate\).*--yes"):
+        work(run, changed, answer)
+    assert len(asked) == 1
+    assert work(run, changed)
+
+
+def test_little_and_free_work_is_left_behind_unasked(run, tmp_path):
+    work(run, recipe(tmp_path))
+    age(run, "generate", 1800)
+    age(run, "sources", 10 * 3600)
+    (tmp_path / "rows.jsonl").write_text('{"problem": "What is $5+5$?"}\n')
+
+    def answer(question):
+        raise AssertionError(question)
+
+    assert work(run, recipe(tmp_path, temperature=0.5), answer)
