@@ -11,6 +11,7 @@ import re
 from fractions import Fraction
 from functools import lru_cache
 
+from scalediff.domains.math.grading.budget import spend
 from scalediff.domains.math.grading.reader import NotUnderstood, TokenReader
 
 MAX_BITS = 60_000
@@ -211,8 +212,10 @@ def _bits(number: Fraction) -> int:
 
 
 def _bounded(number: Fraction) -> Fraction:
-    if _bits(number) > MAX_BITS:
+    bits = _bits(number)
+    if bits > MAX_BITS:
         raise _TooLarge
+    spend(bits / 200)
     return number
 
 
@@ -235,6 +238,7 @@ def _factorial(number: Fraction) -> Fraction:
         raise NotUnderstood
     if number > _MAX_FACTORIAL:
         raise _TooLarge
+    spend(number.numerator / 40)
     return Fraction(math.factorial(number.numerator))
 
 

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
+from scalediff.domains.math.grading.budget import LONG, spend
 from scalediff.domains.math.grading.expression import BOUND, Tree, holds, letters
 
 Finding = Literal["equal", "different", "mixed", "renamed", "unknown"]
@@ -31,8 +32,11 @@ _MIN_POINTS = 4
 _MOST_LETTERS = 8
 _MOST_DIGITS = 12_000
 _MOST_TERMS = 2_000
-_MOST_STEPS, _MOST_STEPS_IN_A_PROCESS = 30_000, 3_000_000
-"""Operations for one value: a sum in an integral in a sum multiplies them."""
+_STEPS = dict.fromkeys(["number", "letter", "constant", "+", "*", "/", "neg", "abs"], 1)
+_STEPS |= {"!": 20, "binom": 20}
+_OTHER_STEPS = 6
+"""What an operation costs of the budget, in numbers of up to so many bits:"""
+_PLAIN_BITS = 256
 
 
 class _NoValue(Exception):
@@ -40,7 +44,6 @@ class _NoValue(Exception):
 
 
 _contexts = threading.local()
-_patience: list[bool] = []
 
 
 def _mp() -> Any:
@@ -62,7 +65,6 @@ def mpf(number: float) -> Any:
 def value_at(tree: Tree, point: Point) -> Any:
     """The value of a tree at a point as an mpmath number, or None where it has none."""
     mp = _mp()
-    _contexts.steps = _MOST_STEPS_IN_A_PROCESS if _patience else _MOST_STEPS
     try:
         result = _value(tree, point)
     except (_NoValue, ZeroDivisionError, ValueError, OverflowError, TypeError):
@@ -77,17 +79,11 @@ def _is_noise(number: Any) -> bool:
     return bool(abs(number.imag) < abs(number.real) * _mp().mpf(10) ** (5 - _mp().dps))
 
 
-def be_patient() -> None:
-    """Let this process work on what takes long: infinite sums, integrals in integrals."""
-    _patience.append(True)
-
-
 def _value(tree: Tree, point: Point) -> Any:
     kind = tree[0]
-    _contexts.steps -= 1
-    if _contexts.steps < 0:
-        raise _NoValue
     mp = _mp()
+    steps = _STEPS.get(kind, _OTHER_STEPS)
+    spend(steps if mp.prec <= _PLAIN_BITS else steps * (mp.prec / _PLAIN_BITS) ** 1.6)
     if kind == "number":
         return mp.mpf(tree[1])
     if kind == "letter":
@@ -112,21 +108,34 @@ def _call(mp: Any, point: Point, name: str, order: int, argument: Tree) -> Any:
 
 
 def _diff(mp: Any, point: Point, letter: str, body: Tree, order: int) -> Any:
+    if order == 1 and body[0] == "int" and len(body) == 5 and letter not in letters(body[2]):
+        _, bound, inner, *ends = body  # what is integrated, at each end
+        low, high = (
+            _value(inner, {**point, bound: _value(end, point)}) * _diff(mp, point, letter, end, 1)
+            for end in ends
+        )
+        return high - low
     return mp.diff(lambda x: _value(body, {**point, letter: x}), point[letter], order)
 
 
 def _integral(mp: Any, point: Point, letter: str, body: Tree, *ends: Tree) -> Any:
     if len(ends) != 2:
         raise _NoValue
+    spend(needed=LONG)
     low, high = (_value(end, point) for end in ends)
     if not (is_real(low) and is_real(high)):
         raise _NoValue
-    found, error = mp.quad(
-        lambda x: _value(body, {**point, letter: x}), [low, high], error=True, maxdegree=8
-    )
-    if error > (1 + abs(found)) * mp.mpf(10) ** (8 - mp.dps):
-        raise _NoValue
-    return found
+    for method, degree in (("gauss-legendre", 5), ("tanh-sinh", 8)):  # smooth ones soon
+        found, error = mp.quad(
+            lambda x: _value(body, {**point, letter: x}),
+            [low, high],
+            error=True,
+            maxdegree=degree,
+            method=method,
+        )
+        if error <= (1 + abs(found)) * mp.mpf(10) ** (8 - mp.dps):
+            return found
+    raise _NoValue
 
 
 def _repeated(add: bool) -> Callable[..., Any]:
@@ -144,12 +153,11 @@ def _repeated(add: bool) -> Callable[..., Any]:
 
 
 def _series(mp: Any, term: Callable[[Any], Any], first: Any) -> Any:
-    """An infinite sum, extrapolated; only where there is time for it."""
-    if not _patience:
-        raise _NoValue
+    """An infinite sum, extrapolated twice."""
+    spend(needed=LONG)
     found = mp.nsum(term, [first, mp.inf], method="r+s")
     digits = mp.dps
-    mp.dps = digits + 20
+    mp.dps = digits + 10
     try:
         again = mp.nsum(term, [first, mp.inf], method="r+s")
     finally:
@@ -161,6 +169,7 @@ def _series(mp: Any, term: Callable[[Any], Any], first: Any) -> Any:
 
 def _limit(mp: Any, point: Point, letter: str, body: Tree, at: Tree) -> Any:
     """The value very near, from both sides, in three times the digits."""
+    spend(needed=LONG)
     digits = mp.dps
     mp.dps = 3 * digits + 20
     try:
@@ -321,19 +330,23 @@ def compare_trees(x: Tree, y: Tree) -> Finding:
     if len(names) > _MOST_LETTERS:
         return "unknown"
     groups = points_for(names, whole) if names else [[{}]]
-    firsts = [_compare_at(x, y, points[0]) for points in groups[:3]]
-    if names and set(firsts) == {"different"}:
+    found = [[_compare_at(x, y, points[0])] for points in groups[:3]]
+    if names and all(group == ["different"] for group in found):
         return "renamed" if _renamed(x, y) else "different"  # no group can be equal throughout
-    found = [[_compare_at(x, y, point) for point in points] for points in groups[:4]]
+    for group, points in zip(found, groups, strict=False):
+        group += [_compare_at(x, y, point) for point in points[1:]]
+    if names:
+        found.append([_compare_at(x, y, point) for point in groups[3]])
     known = [one for group in found for one in group if one != "unknown"]
     if names and len(known) < _MIN_POINTS:  # real near zero only
-        near = [_compare_at(x, y, point) for point in groups[4]]
-        known = [one for one in near if one != "unknown"]
+        found.append([_compare_at(x, y, point) for point in groups[4]])
+        known = [one for one in found[4] if one != "unknown"]
     if len(known) < (_MIN_POINTS if names else 1):
         return "unknown"
     if set(known) == {"equal"}:
-        points = [p for group in groups for p in group if _compare_at(x, y, p) == "equal"]
-        told = _to_the_last(x, y, points[0])
+        tried = [p for own, points in zip(found, groups, strict=False)
+                 for one, p in zip(own, points, strict=True) if one == "equal"]  # fmt: skip
+        told = _to_the_last(x, y, tried[0])
         return "mixed" if told == "equal" and _powers_of_powers(x, y) else told
     if names and whole == names and "different" in (*found[0], *found[2]):
         return "renamed" if _renamed(x, y) else "different"
@@ -400,12 +413,15 @@ def _to_the_last(x: Tree, y: Tree, point: Point) -> Finding:
     ``2^{1000}x + 1`` and ``2^{1000}x`` agree in 300 digits, ``e^{-90}`` and 0 in 39.
     """
     mp = _mp()
-    if any(holds(t, kind) for t in (x, y) for kind in BOUND):  # more digits would take seconds
+    if _binds(x, y):  # more digits would take seconds
         one, other = value_at(x, point), value_at(y, point)
         if one is None or other is None:
             return "unknown"
         apart, size = abs(one - other), 1 + max(abs(one), abs(other))
-        return "equal" if apart < size * mp.mpf(10) ** -_AGREED else "different"
+        if apart < size * mp.mpf(10) ** -_AGREED:
+            return "equal"
+        # an integral to an end where it has no value is good for some digits only
+        return "different" if apart > size * 1e-10 else "unknown"
     hidden = max((abs(size) for size in _measured(x, y, point)[2]), default=0) * 0.302
     digits = int(min(60 + 3 * hidden, _MOST_DIGITS))
     mp.dps = digits
@@ -430,6 +446,8 @@ def _compare_at(x: Tree, y: Tree, point: Point) -> Finding:
     if not (is_real(one) and is_real(other)) and not (_speaks_of_i(x) or _speaks_of_i(y)):
         return "unknown"
     found = close(one, other)
+    if found != "equal" and _binds(x, y):
+        return _to_the_last(x, y, point)
     hidden = max(abs(size) for size in [1, *sizes]) * 0.302
     # what cancels leaves an error of the size of its parts: 0, or truly tiny?
     if found == "unknown":
@@ -437,6 +455,10 @@ def _compare_at(x: Tree, y: Tree, point: Point) -> Finding:
     if found != "equal" and abs(one - other) < _mp().mpf(10) ** (int(hidden) - _AGREED):
         return _to_the_last(x, y, point)
     return found
+
+
+def _binds(*trees: Tree) -> bool:
+    return any(holds(tree, kind) for tree in trees for kind in BOUND)
 
 
 def is_real(number: Any) -> bool:
