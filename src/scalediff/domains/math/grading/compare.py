@@ -135,7 +135,7 @@ def _by_kind(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict | None:
     if _ambiguous_commas(a, b):
         return Verdict("undecided", "shape", "commas that may group digits or part elements")
     kinds = (a.kind, b.kind)
-    if (told := _by_joint(a, b) or _vectors(a, b, leaf, depth)) is not None:
+    if (told := _by_joint(a, b) or _imaginary(a, b) or _vectors(a, b, leaf, depth)) is not None:
         return told
     if "notation" in kinds:
         return _notations(a, b, leaf, depth)
@@ -171,6 +171,17 @@ def _by_joint(a: Form, b: Form) -> Verdict | None:
     if sorted(joints, key=str) == ["and", "or"]:
         return Verdict("wrong", "shape", "and is not or")
     return Verdict("undecided", "shape", "a list that says or, and one that does not")
+
+
+def _imaginary(a: Form, b: Form) -> Verdict | None:
+    """``-3i`` beside (-3, 0) or (0, -3): a vector, a complex number, or a product."""
+    for single, pair in ((a, b), (b, a)):
+        found = re.fullmatch(r"([-+]?[\d./]*)[ij]", single.text)
+        if found and pair.kind == "tuple" and len(pair.parts) == 2:
+            number = value(found[1] if found[1].strip("+-") else found[1] + "1")
+            if {value(part) for part in pair.parts} == {number, Fraction(0)}:
+                return Verdict("undecided", "shape", f"{single.text} may be a vector")
+    return None
 
 
 def _vectors(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict | None:
@@ -224,6 +235,8 @@ def _notations(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict | None:
         return None
     if told := compare_with_number(notation, number_word(form.text)):
         return told
+    if isinstance(notation, Ratio) and len(notation.parts) == 2:  # \sqrt{2}:1, and \sqrt{2}
+        return leaf(Form("({})/({})".format(*notation.parts)), Form(form.text))
     if isinstance(notation, Based) and read_expression(form.text) is not None:
         told = leaf(Form(str(notation.number)), Form(form.text))
         if told is not None and told.value == "wrong":

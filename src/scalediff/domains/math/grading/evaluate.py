@@ -143,7 +143,11 @@ def _repeated(add: bool) -> Callable[..., Any]:
         first, last = _value(low, point), _value(high, point)
         if mp.isinf(last) and add:
             return _series(mp, lambda k: _value(body, {**point, letter: k}), first)
-        whole = mp.isint(first) and mp.isint(last) and abs(last - first) <= _MOST_TERMS
+        whole = (
+            mp.isint(first)
+            and mp.isint(last)
+            and abs(last - first) <= (_MOST_TERMS if point else 5 * _MOST_TERMS)
+        )
         if not whole or last < first - 1:
             raise _NoValue
         terms = (_value(body, {**point, letter: first + k}) for k in range(int(last - first) + 1))
@@ -264,6 +268,9 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "arcsin": lambda mp, a: mp.asin(a),
     "arccos": lambda mp, a: mp.acos(a),
     "arctan": lambda mp, a: mp.atan(a),
+    "arsinh": lambda mp, a: mp.asinh(a),
+    "arcosh": lambda mp, a: mp.acosh(a),
+    "artanh": lambda mp, a: mp.atanh(a),
 }
 
 
@@ -486,6 +493,13 @@ def may_be_renamed(old: str, new: str) -> bool:
     orders = [int(m[1] or len(m[4])) if m else 0 for m in found]
     one_notation = ("/" in old) == ("/" in new)
     return not any(orders) or (not one_notation and orders[0] == orders[1])
+
+
+def one_derivative(old: str, new: str) -> bool:
+    """Whether two names are those of one derivative: y'' and d^2y/dx^2."""
+    prime, ratio = sorted((old, new), key=lambda name: "/" in name)
+    found = re.fullmatch(r"d(\d)(\w+)/d\w+", ratio)
+    return bool(found) and prime == found[2] + "'" * int(found[1])
 
 
 def substituted(tree: Tree, old: str, new: str) -> Tree:

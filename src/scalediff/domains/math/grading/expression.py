@@ -22,9 +22,12 @@ x)`` is f''(x) of an f that nobody defined, ``("diff", "x", tree, 1)`` a derivat
 _MAX_DEPTH = 60
 _MAX_TOKENS = 600
 
-_FUNCTION_NAMES = "sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh ln log lg exp"
+_FUNCTION_NAMES = (
+    "sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh arsinh arcosh artanh ln log lg exp"
+)
 FUNCTIONS = frozenset(_FUNCTION_NAMES.split())
-_INVERSES = {"sin": "arcsin", "cos": "arccos", "tan": "arctan"}
+_INVERSES = {"sin": "arcsin", "cos": "arccos", "tan": "arctan", "sinh": "arsinh",
+             "cosh": "arcosh", "tanh": "artanh"}  # fmt: skip
 _GREEK_NAMES = (
     "alpha beta gamma delta epsilon varepsilon zeta eta theta lambda mu nu xi rho sigma tau phi"
     " varphi chi psi omega Delta Gamma Lambda Omega Phi Psi Sigma Theta ell"

@@ -22,6 +22,7 @@ from scalediff.domains.math.grading.evaluate import (
     is_real,
     may_be_renamed,
     mpf,
+    one_derivative,
     points_for,
     substituted,
     value_at,
@@ -121,6 +122,8 @@ def _expressions(a: str, b: str, whole: bool = False) -> Verdict | None:
         return Verdict("undecided", "numeric", "equal in one reading of the text only")
     finding: Finding = findings.pop()
     if finding == "equal":
+        if _factors(a) and _factors(b) and _factors(a) != _factors(b):
+            return Verdict("undecided", "numeric", "equal for numbers, not for matrices")
         if _INVERTED.search(a + b) and len(set(re.findall("[A-Z]", re.sub("T", "", a)))) > 1:
             return Verdict("undecided", "numeric", "equal for numbers, not for matrices")
         if any(_CROSS.search(s) and _DOT.search(t) for s, t in ((a, b), (b, a))):
@@ -137,6 +140,14 @@ def _expressions(a: str, b: str, whole: bool = False) -> Verdict | None:
     if finding == "mixed":
         return Verdict("undecided", "numeric", "equal for some values of the variables only")
     return None
+
+
+def _factors(text: str) -> str:
+    """The factors of a product of capital letters, one by one: AAB for ``A^2B``; else empty."""
+    if not re.fullmatch(r"(?:[A-Z](?:\^\{?[2-9]\}?)?\s*)+", text):
+        return ""
+    powers = re.findall(r"([A-Z])(?:\^\{?(\d)\}?)?", text)
+    return "".join(letter * int(power or 1) for letter, power in powers)
 
 
 def _readings(a: str, b: str) -> list[tuple[Tree, Tree]]:
@@ -316,6 +327,8 @@ def _in_base(pair: tuple[Tree, Tree], base: Tree) -> tuple[Tree, Tree]:
 def _two_equations(left: tuple[Tree, Tree], right: tuple[Tree, Tree]) -> Verdict | None:
     x, y = (("+", one, ("neg", other)) for one, other in (left, right))
     if not letters(x) and not letters(y):
+        if sorted(left) == sorted(right):
+            return Verdict("right", "relation", "the same equation")
         if any(compare_trees(s, t) != "different" for s in left for t in right):
             return Verdict("undecided", "shape", "two equations between numbers")
         return Verdict("wrong", "numeric", "equations between other numbers")
@@ -324,6 +337,8 @@ def _two_equations(left: tuple[Tree, Tree], right: tuple[Tree, Tree]) -> Verdict
     ours, theirs = letters(x) - letters(y), letters(y) - letters(x)
     renamed = len(ours) == len(theirs) == 1 and may_be_renamed(*ours, *theirs)
     if renamed and compare_trees(substituted(x, *ours, *theirs), y) == "equal":
+        if one_derivative(*ours, *theirs):
+            return Verdict("right", "relation", "one derivative in two notations")
         return Verdict("undecided", "name", "equal but for the name of a variable")
     if holds(x, "call") != holds(y, "call"):
         return Verdict("undecided", "name", "f(x) and y may be one")
