@@ -108,7 +108,12 @@ def _call(mp: Any, point: Point, name: str, order: int, argument: Tree) -> Any:
 
 
 def _diff(mp: Any, point: Point, letter: str, body: Tree, order: int) -> Any:
-    if order == 1 and body[0] == "int" and len(body) == 5 and letter not in letters(body[2]):
+    if (
+        order == 1
+        and body[0] == "int"
+        and len(body) == 5
+        and letter not in letters(body[2]) - {body[1]}
+    ):
         _, bound, inner, *ends = body  # what is integrated, at each end
         low, high = (
             _value(inner, {**point, bound: _value(end, point)}) * _diff(mp, point, letter, end, 1)
@@ -499,11 +504,13 @@ def one_derivative(old: str, new: str) -> bool:
     """Whether two names are those of one derivative: y'' and d^2y/dx^2."""
     prime, ratio = sorted((old, new), key=lambda name: "/" in name)
     found = re.fullmatch(r"d(\d)(\w+)/d\w+", ratio)
-    return bool(found) and prime == found[2] + "'" * int(found[1])
+    return found is not None and prime == found[2] + "'" * int(found[1])
 
 
 def substituted(tree: Tree, old: str, new: str) -> Tree:
     """The tree with one letter for another."""
     if tree == ("letter", old):
         return ("letter", new)
+    if tree[0] == "diff":
+        return ("diff", new if tree[1] == old else tree[1], substituted(tree[2], old, new), tree[3])
     return (tree[0], *(substituted(p, old, new) if isinstance(p, tuple) else p for p in tree[1:]))
