@@ -12,10 +12,19 @@ import random
 import re
 import threading
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Literal
 
 from scalediff.domains.math.grading.budget import LONG, spend
-from scalediff.domains.math.grading.expression import BOUND, Tree, holds, letters
+from scalediff.domains.math.grading.expression import (
+    BOUND,
+    PI,
+    Tree,
+    changed,
+    holds,
+    letters,
+    subtrees,
+)
 
 Finding = Literal["equal", "different", "mixed", "renamed", "unknown"]
 """``mixed``: equal for positive or for whole numbers only; ``renamed``: equal when a variable is
@@ -370,7 +379,7 @@ def compare_trees(x: Tree, y: Tree) -> Finding:
 def whole_letters(tree: Tree) -> set[str]:
     r"""Letters that stand for whole numbers: the n of ``\\sin n\\pi``, ``(-1)^n``, ``n!``."""
     kind, found = tree[0], set[str]()
-    if kind in ("sin", "cos", "tan", "cot", "sec", "csc") and _holds_pi(tree):
+    if kind in ("sin", "cos", "tan", "cot", "sec", "csc") and PI in subtrees(tree):
         found = letters(tree)
     elif kind == "^" and (tree[1][0] == "neg" or not letters(tree[1])):
         found = letters(tree[2]) if _negative(tree[1]) else found
@@ -386,10 +395,6 @@ INTEGERS = frozenset("nkmjlN")
 """Letters that are read as whole numbers where the expression asks for such."""
 
 
-def _holds_pi(tree: Tree) -> bool:
-    return tree == ("constant", "pi") or any(_holds_pi(p) for p in tree[1:] if isinstance(p, tuple))
-
-
 def _negative(tree: Tree) -> bool:
     number = None if letters(tree) else value_at(tree, {})
     return number is not None and is_real(number) and number < 0
@@ -400,13 +405,13 @@ def _powers_of_powers(x: Tree, y: Tree) -> bool:
 
     ``(a^b)^c`` is ``a^{bc}`` where a is positive; ``(a^2)^3`` is a^6 wherever.
     """
-    return x != y and (_nested_power(x) or _nested_power(y))
-
-
-def _nested_power(tree: Tree) -> bool:
-    if tree[0] == "^" and tree[1][0] == "^" and letters(tree[1][1]):
-        return bool(letters(tree[2]) or letters(tree[1][2]))
-    return any(_nested_power(part) for part in tree[1:] if isinstance(part, tuple))
+    return x != y and any(
+        part[0] == part[1][0] == "^"
+        and letters(part[1][1])
+        and (letters(part[2]) or letters(part[1][2]))
+        for tree in (x, y)
+        for part in subtrees(tree)
+    )
 
 
 def _measured(x: Tree, y: Tree, point: Point) -> tuple[Any, Any, list[int]]:
@@ -425,7 +430,7 @@ def _to_the_last(x: Tree, y: Tree, point: Point) -> Finding:
     ``2^{1000}x + 1`` and ``2^{1000}x`` agree in 300 digits, ``e^{-90}`` and 0 in 39.
     """
     mp = _mp()
-    if _binds(x, y):  # more digits would take seconds
+    if holds(("", x, y), *BOUND):  # more digits would take seconds
         one, other = value_at(x, point), value_at(y, point)
         if one is None or other is None:
             return "unknown"
@@ -455,10 +460,11 @@ def _compare_at(x: Tree, y: Tree, point: Point) -> Finding:
     if one is None or other is None:
         return "unknown"
     # a root or a logarithm of a negative number where nobody spoke of i: outside of what was meant
-    if not (is_real(one) and is_real(other)) and not (_speaks_of_i(x) or _speaks_of_i(y)):
+    spoken = any(("constant", "i") in subtrees(tree) for tree in (x, y))
+    if not (spoken or (is_real(one) and is_real(other))):
         return "unknown"
     found = close(one, other)
-    if found != "equal" and _binds(x, y):
+    if found != "equal" and holds(("", x, y), *BOUND):
         return _to_the_last(x, y, point)
     hidden = max(abs(size) for size in [1, *sizes]) * 0.302
     # what cancels leaves an error of the size of its parts: 0, or truly tiny?
@@ -469,19 +475,9 @@ def _compare_at(x: Tree, y: Tree, point: Point) -> Finding:
     return found
 
 
-def _binds(*trees: Tree) -> bool:
-    return any(holds(tree, kind) for tree in trees for kind in BOUND)
-
-
 def is_real(number: Any) -> bool:
     """Whether a value has no imaginary part."""
     return not _mp().im(number)
-
-
-def _speaks_of_i(tree: Tree) -> bool:
-    if tree == ("constant", "i"):
-        return True
-    return any(_speaks_of_i(part) for part in tree[1:] if isinstance(part, tuple))
 
 
 def _renamed(x: Tree, y: Tree) -> bool:
@@ -513,4 +509,4 @@ def substituted(tree: Tree, old: str, new: str) -> Tree:
         return ("letter", new)
     if tree[0] == "diff":
         return ("diff", new if tree[1] == old else tree[1], substituted(tree[2], old, new), tree[3])
-    return (tree[0], *(substituted(p, old, new) if isinstance(p, tuple) else p for p in tree[1:]))
+    return changed(tree, partial(substituted, old=old, new=new))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import random
 import re
+from functools import partial
 from typing import Any
 
 from scalediff.core.records import Verdict
@@ -27,7 +28,14 @@ from scalediff.domains.math.grading.evaluate import (
     substituted,
     value_at,
 )
-from scalediff.domains.math.grading.expression import Tree, holds, letters, read_expression
+from scalediff.domains.math.grading.expression import (
+    Tree,
+    changed,
+    holds,
+    letters,
+    read_expression,
+    subtrees,
+)
 from scalediff.domains.math.grading.families import (
     antiderivative,
     compare_families,
@@ -87,9 +95,7 @@ def understood(text: str, plainly: bool = False) -> bool:
     text = _MATRIX.sub("(1)", text)
     sides = split_top(text, _RELATION)
     trees = [read_expression(side) for side in sides or ()]
-    odd = "'" in text or any(
-        tree and (holds(tree, "call") or holds(tree, "diff")) for tree in trees
-    )
+    odd = "'" in text or any(tree and holds(tree, "call", "diff") for tree in trees)
     return bool(trees) and None not in trees and not (plainly and odd)
 
 
@@ -169,14 +175,12 @@ def _readings(a: str, b: str) -> list[tuple[Tree, Tree]]:
 
 def _bare_log(tree: Tree) -> bool:
     """Whether a logarithm in it does not say its base."""
-    if tree[0] == "log" and len(tree) == 2:
-        return True
-    return any(_bare_log(part) for part in tree[1:] if isinstance(part, tuple))
+    return any(part[0] == "log" and len(part) == 2 for part in subtrees(tree))
 
 
 def _based(tree: Tree, base: Tree) -> Tree:
-    parts = tuple(_based(p, base) if isinstance(p, tuple) else p for p in tree[1:])
-    return ("log", *parts, base) if tree[0] == "log" and len(tree) == 2 else (tree[0], *parts)
+    based = changed(tree, partial(_based, base=base))
+    return (*based, base) if tree[0] == "log" and len(tree) == 2 else based
 
 
 def _degrees(a: str, b: str) -> Verdict | None:
@@ -227,7 +231,7 @@ def _moved(tree: Tree, sign: int, decimal: bool) -> Tree:
     if tree[0] == "number":
         by = slack(tree[1], decimal)
         return ("+", tree, ("number", str(float(sign * by)))) if by else tree
-    return (tree[0], *(_moved(p, sign, decimal) if isinstance(p, tuple) else p for p in tree[1:]))
+    return changed(tree, partial(_moved, sign=sign, decimal=decimal))
 
 
 # -- inequalities ---------------------------------------------------------------------------
