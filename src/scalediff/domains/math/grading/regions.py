@@ -44,7 +44,6 @@ class Joined:
 Region = Interval | Joined
 
 EVERYTHING = Interval()
-NOTHING = Joined("or", ())
 
 _COMMA = re.compile(r"[,;]")
 _RELATION = re.compile(r"\\(?:le|ge|lt|gt|ne)(?![A-Za-z])|<=|>=|!=|<|>|=")
