@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 from scalediff.core.records import Reading
 from scalediff.domains.math.grading.factors import behind
@@ -34,7 +35,7 @@ _MOST_BOXES = 12
 _MAX_BETWEEN = 200
 _FEW_WORDS = 3
 _NAME = re.compile(
-    r"(?<![\w\\^_{}+*/)-])(?<![-+*/^]\s)((?:\\[A-Za-z]+|[A-Za-z]+)(?:_(?:\w|\{[^{}]*\}))?'{0,2}"
+    r"(?<![\w\\^_{}+*/)-])(?<![-+*/^]\s)(?!\\(?:left|right|[dt]?frac|sqrt)(?![A-Za-z]))((?:\\[A-Za-z]+|[A-Za-z]+)(?:_(?:\w|\{[^{}]*\}))?'{0,2}"
     r"(?:\([^()$=]{1,20}\))?|\\(?:text|mathrm)\s*\{[^{}]{1,30}\})"
     r"(?:\s|\\[,;: ]|&)*=(?:\s|\\[,;: ]|[&$])*$"
 )
@@ -180,7 +181,10 @@ def _joined(content: str, parts: list[Box]) -> str:
         return texts[-1]
     brackets = re.search(r"(\(|\[|\\\{)\s*$", content[: parts[0].start])
     closes = re.match(r"\s*(?:\\right)?(\)|\]|\\\})", content[parts[-1].end :])
-    made = ", ".join(texts)
+    between = [content[p.end : q.start] for p, q in pairwise(parts)]
+    either = all(re.search(r"(?<![a-z])or(?![a-z])", text) for text in between)
+    related = all(re.search(r"[<>]|\\[lg]e", text) for text in texts)
+    made = (r" \text{ or } " if either and related else ", ").join(texts)
     return f"{brackets[1]}{made}{closes[1]}" if brackets and closes else made
 
 
