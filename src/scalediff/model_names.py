@@ -82,7 +82,7 @@ def _missing_weights(folder: Path) -> list[str]:
     if index.is_file():
         try:
             shards = set(json.loads(index.read_bytes())["weight_map"].values())
-        except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
             return [f"a readable {index.name}"]
         return sorted(str(s) for s in shards if not (folder / str(s)).is_file())
     if any(file.is_file() for file in folder.glob("*.safetensors")):

@@ -370,7 +370,7 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
             f"{path} is not valid YAML: it is no UTF-8 text; save it as such"
         ) from None
     except BadYamlError as error:
-        raise RecipeError(f"{path} cannot be read as YAML: {error}; mend it") from None
+        raise RecipeError(f"{path} cannot be read as YAML: {error}; correct it") from None
     except OSError as error:
         raise RecipeError(f"{path} cannot be read: {error.strerror}") from None
     if not isinstance(values, dict):

@@ -207,7 +207,7 @@ def load_json(data: bytes) -> Any:
     except orjson.JSONDecodeError:
         pass
     try:
-        return _mended(_DECODER.decode(data.decode("utf-8", "replace")))
+        return _readable(_DECODER.decode(data.decode("utf-8", "replace")))
     except RecursionError:
         raise ValueError("it is nested too deep") from None
 
@@ -220,12 +220,12 @@ _DECODER = json.JSONDecoder(parse_int=_whole)
 _HALF = re.compile("[\ud800-\udfff]")
 
 
-def _mended(value: Any) -> Any:
+def _readable(value: Any) -> Any:
     if isinstance(value, str):
         return _HALF.sub("\ufffd", value)
     if isinstance(value, dict):
-        return {_HALF.sub("\ufffd", k): _mended(v) for k, v in value.items()}
-    return [_mended(v) for v in value] if isinstance(value, list) else value
+        return {_HALF.sub("\ufffd", k): _readable(v) for k, v in value.items()}
+    return [_readable(v) for v in value] if isinstance(value, list) else value
 
 
 def count_of(value: Any, most: int = 2**31) -> int | None:

@@ -13,7 +13,6 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import orjson
 
-from scalediff.core.errors import PrerequisiteError
 from scalediff.core.secrets import keep_secret, mask
 from scalediff.engines.bodies import MOST_OF_ERROR, Bodies, Bounds, load_json
 from scalediff.engines.pacing import Limit, Speeds
@@ -235,9 +234,7 @@ class Endpoint:
             async with asyncio.timeout(timeout_s), self._opened(method, path, body) as response:
                 data = await self.bodies.whole(response, Bounds(drip_s=timeout_s))
         except TryError as error:
-            if error.trouble == "elsewhere":
-                raise PrerequisiteError(str(error)) from None
-            return (error.status, None) if error.status else (_NO_ANSWER, None)
+            return error.status or _NO_ANSWER, str(error)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             return 0, _short(error)
         try:
@@ -310,13 +307,20 @@ def message_of(value: Any) -> str:
     for name in ("error", "message", "detail"):
         if isinstance(value, dict) and value.get(name):
             value = value[name]
-    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    text = value if isinstance(value, str) else _dumped(value)
     return mask(" ".join(text.split()))[:_SHOWN]
 
 
 def _words_of(value: Any) -> str:
     """Everything that an error's JSON says, its code and type included."""
-    return mask(orjson.dumps(value).decode())[:_MOST_WORDS]
+    return mask(_dumped(value))[:_MOST_WORDS]
+
+
+def _dumped(value: Any) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # too deep, or a number of too many digits
+        return "an error that cannot be shown"
 
 
 def retry_after(value: str | None, now: float | None = None) -> float | None:

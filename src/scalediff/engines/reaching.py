@@ -106,6 +106,8 @@ async def reach(endpoint: Endpoint, served: str) -> int | None:
             status, value = again, found
     if status == 0:
         return None
+    if 300 <= status < 400:
+        raise PrerequisiteError(str(value))
     if status in (401, 403):
         refused = "does not take the API key that was sent"
         wants = refused if endpoint.sends_key else "wants an API key"

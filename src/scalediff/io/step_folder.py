@@ -24,7 +24,10 @@ SMALL_BYTES = 4 << 20
 """Files up to this size are digested whenever a seal is looked at; larger ones when they are read
 (``StepTable``), and by ``scalediff check --deep``."""
 
-_NEEDED = ("digest", "num_rows", "input", "extent", "counts", "seconds")
+_SEAL = {"digest": str, "num_rows": int, "input": str, "extent": dict, "counts": dict,
+         "seconds": int | float, "tokens": dict}  # fmt: skip
+_COUNTS = {"in": int, "out": int, "review": int, "dropped": dict}
+_ABOUT = {"name": str, "stage": str, "births": bool, "inputs": list, "settings": dict}
 _NOT_SEALED = ("seal.json", "spent.json", "train.log", "job.json", "train.jsonl")
 _LEDGER = ("ledger.log", "ledger.idx")
 
@@ -56,7 +59,7 @@ class StepFolder:
             return None, "seal.json is damaged"
         if seal is None:
             return None, ""
-        if not isinstance(seal, dict) or any(name not in seal for name in _NEEDED):
+        if not _has(seal, _SEAL) or not _adds_up(seal):
             return None, "seal.json is damaged"
         wrong = next(self.wrong_files(seal), "")
         return (None, wrong) if wrong else (seal, "")
@@ -91,8 +94,9 @@ class StepFolder:
 
     def _wrong_of_old(self, seal: Mapping[str, Any]) -> Iterator[str]:
         """The same of a seal from before sizes: what has to be there, and its rows."""
-        if not self.about:
+        if not _has(self.about, _ABOUT):
             yield "step.json is missing or damaged"
+            return
         dropped = sum(seal["counts"]["dropped"].values())
         for name, num in (("rows.parquet", seal["num_rows"]), ("drops.parquet", dropped)):
             try:
@@ -110,6 +114,8 @@ class StepFolder:
 
     def _wrong_dataset(self) -> Iterator[str]:
         try:
+            if not (self.path / "dataset" / "README.md").is_file():
+                yield "dataset/README.md is missing"
             told = read_json(self.path / "dataset" / "provenance.json")
             for split, num in (told or {"rows": {"any": 1}})["rows"].items():
                 shards = (self.path / "dataset" / "data").glob(f"{split}-*-of-*.parquet")
@@ -243,6 +249,25 @@ class StepFolder:
         if not has_spent:
             report(f"{self.path / 'spent.json'} is not there or damaged; written from the seal")
             write_json(self.path / "spent.json", {**self.spent, **CHECKED})
+
+
+def _has(value: Any, wanted: Mapping[str, Any]) -> bool:
+    """Whether a value is a mapping that has these entries, of these types."""
+    return isinstance(value, dict) and all(
+        isinstance(value.get(name), kind) for name, kind in wanted.items()
+    )
+
+
+def _adds_up(seal: Mapping[str, Any]) -> bool:
+    """Whether its counts are counts, and the rows in are those kept and dropped."""
+    counts, numbers = seal["counts"], [*seal["tokens"].values()]
+    if not _has(counts, _COUNTS) or not all(isinstance(n, int | float) for n in numbers):
+        return False
+    dropped = [*counts["dropped"].values()]
+    if not all(isinstance(num, int) for num in dropped):
+        return False
+    kept = counts["out"] + counts["review"]
+    return bool(seal["num_rows"] == kept and counts["in"] == kept + sum(dropped))
 
 
 def _is_sealed(name: str) -> bool:

@@ -148,11 +148,11 @@ def _parts(text: str, events: list[_Event], opened: bool) -> tuple[list[str], li
 
 @dataclass(frozen=True)
 class _Table:
-    """Tags made ready: where one may start, which it is, and the ends as they are written."""
+    """Tags made ready: where one may start, which it is, and how an end that is cut may look."""
 
     start: re.Pattern[str]
     tag: re.Pattern[str]
-    ends: tuple[str, ...]
+    cut_ends: tuple[str, ...]
 
 
 @lru_cache(maxsize=32)
@@ -168,7 +168,14 @@ def _compiled(extra: Tags) -> _Table:
     return _Table(
         re.compile("|".join(starts), re.IGNORECASE),
         re.compile("|".join(parts), re.IGNORECASE),
-        tuple(kind[1].casefold() for kind in (*TAGS, *extra)),
+        tuple(
+            {
+                end[:length]
+                for kind in (*TAGS, *extra)
+                if not (end := kind[1].casefold())[0].isalnum()
+                for length in range(3, len(end))
+            }
+        ),
     )
 
 
@@ -226,13 +233,7 @@ def _named(text: str, start: int, end: int) -> bool:
 
 
 def _ends_in_a_cut_tag(text: str, extra: Extra) -> bool:
-    tail = text[-60:].rstrip().casefold()
-    return any(
-        tail.endswith(end[:length])
-        for end in _table(extra).ends
-        if not end[0].isalnum()
-        for length in range(3, len(end))
-    )
+    return text[-60:].rstrip().casefold().endswith(_table(extra).cut_ends)
 
 
 def _untagged(text: str, events: list[_Event], at: int = 0, until: int | None = None) -> str:

@@ -778,3 +778,40 @@ def test_what_is_lowered_is_said_once():
 
     (note,) = asyncio.run(go())
     assert "32,768 is over the server's window of 4,096" in note
+
+
+@pytest.mark.parametrize("where", ["http://127.0.0.1:9/v1/models", "https://login.example.org/"])
+def test_a_list_of_models_that_leads_elsewhere_is_said(where):
+    async def go():
+        moved = web.Response(status=301, headers={"Location": where})
+        async with Scripted(lambda path, body: answer(), models=moved) as server:
+            with pytest.raises(PrerequisiteError, match="was not named"):
+                await open_engine(resolve(server.model), EngineConfig())
+
+    asyncio.run(go())
+
+
+def test_a_question_beside_the_point_that_leads_elsewhere_is_no_trouble():
+    class Moved(Scripted):
+        def side(self, path, body):
+            return web.Response(status=301, headers={"Location": "https://login.example.org/"})
+
+    async def go():
+        async with Moved(lambda path, body: answer()) as server:
+            engine = await open_engine(resolve(server.model), EngineConfig())
+            assert isinstance(await engine.sample(request()), Completion)
+            await engine.close()
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize("inner", ["[" * 600 + "]" * 600, "9" * 20, '"\\ud800"', "NaN"])
+def test_an_error_of_any_form_is_an_error(monkeypatch, inner):
+    monkeypatch.setattr(pool, "_FIRST_BACKOFF_S", 0.001)
+    for status in (200, 400, 500):
+        text = f'{{"error": {{"detail": {inner}}}}}'
+        response = lambda *_, s=status, t=text: web.Response(  # noqa: E731
+            status=s, text=t, content_type="application/json"
+        )
+        (done,) = ask(response, request(), tries=1, patience_s=0.1)
+        assert isinstance(done, EngineError | RecipeError | EndpointError), done

@@ -15,7 +15,8 @@ from scalediff.io.run import Run, StepFolder
 SEAL = {"digest": "d", "num_rows": 3, "input": "i", "extent": {}, "seconds": 5.0,
         "counts": {"in": 4, "out": 3, "review": 0, "dropped": {"simple": 1}},
         "tokens": {"new": 7}}  # fmt: skip
-ABOUT = {"name": "step", "stage": "solve", "births": True, "inputs": [], "pays": True}
+ABOUT = {"name": "step", "stage": "solve", "births": True, "inputs": [], "pays": True,
+         "settings": {}}  # fmt: skip
 
 
 def sealed(path, **about):
@@ -139,6 +140,17 @@ def test_a_seal_of_format_1_is_read_and_its_rows_are_counted(tmp_path):
     assert folder.seal == SEAL
     (tmp_path / "s" / "drops.parquet").unlink()
     assert (folder.seal, folder.damage) == (None, "drops.parquet is missing")
+
+
+@pytest.mark.parametrize("change", [
+    {"num_rows": "3"}, {"num_rows": 2}, {"counts": {}}, {"tokens": []}, {"tokens": {"new": "7"}},
+    {"counts": {**SEAL["counts"], "dropped": {"simple": None}}}, {"digest": 5}, {"extent": None},
+    {"counts": {**SEAL["counts"], "in": 5}},
+])  # fmt: skip
+def test_a_seal_of_format_1_that_cannot_be_is_damaged(tmp_path, change):
+    folder = sealed(tmp_path / "s")
+    (tmp_path / "s" / "seal.json").write_text(json.dumps(SEAL | change))
+    assert (folder.seal, folder.damage) == (None, "seal.json is damaged")
 
 
 @pytest.mark.parametrize(("stage", "lacks"), [("train", "training.json"), ("assemble", "dataset")])
