@@ -116,13 +116,14 @@ def main() -> None:
         for _ in range(options.moments):
             folder = Path(tempfile.mkdtemp())
             try:
-                total += (
-                    training(folder, rng) if kind == "training"
-                    else one(kind, folder, rng, options.rows)
-                )  # fmt: skip
+                is_training = kind == "training"
+                found = (
+                    training(folder, rng) if is_training else one(kind, folder, rng, options.rows)
+                )
+                total.update(found)
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
-        total["milliseconds"] //= options.moments
+        total["milliseconds"] //= options.moments  # to the end, on the mean
         print(f"{kind}: {dict(sorted(total.items()))}", flush=True)
 
 

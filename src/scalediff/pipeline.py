@@ -118,7 +118,9 @@ class Pipeline:
         Raises:
             Stopped: The user interrupted; the same command goes on.
         """
-        left = [plan.node for plan in plans if plan.state != "done"]
+        # what was begun is sealed by `finish` as it is, and its model is not asked
+        settled = ("done", "resume", "grow") if self._finish_early else ("done",)
+        left = [plan.node for plan in plans if plan.state not in settled]
         for note in preflight(left, self.recipe, self.domain, self.planner.spec):
             self._say(note)
         behind = sum(plan.behind_s for plan in plans) / 3600

@@ -149,6 +149,19 @@ def test_one_of_several_servers_may_be_down(monkeypatch, capsys, tmp_path, rows)
         assert "the other servers" in said
 
 
+def test_finish_asks_no_server_whose_step_it_only_seals(monkeypatch, capsys, tmp_path, rows):
+    out = tmp_path / "out.jsonl"
+    with Server("--latency", "0.05") as server:
+        status, said = commands.run(
+            monkeypatch, capsys, "distill", rows, "-o", out, "--model", server.model,
+            "--max-new-tokens", "64", "--engine", "http.in_flight=2", "--budget", "300",
+        )  # fmt: skip
+        assert status == 75, said
+    status, said = commands.run(monkeypatch, capsys, "finish", f"{out}.run")
+    assert status == 0, said
+    assert 0 < len(out.read_text().splitlines()) < 20
+
+
 def broken_folder(tmp_path, **files):
     import shutil
 

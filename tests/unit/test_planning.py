@@ -6,6 +6,7 @@ import pytest
 
 from scalediff.core.errors import RunStateError
 from scalediff.domains import open_domain
+from scalediff.io.json_files import CHECKED, read_json, write_json
 from scalediff.io.run import Run
 from scalediff.pipeline import Pipeline
 from scalediff.planning import Planner
@@ -59,7 +60,7 @@ def test_another_seed_is_another_key_of_what_is_sampled_and_of_nothing_else(run,
 def age(run, step, seconds):
     """Make a sealed step one that took long."""
     path = run.path / "steps" / run.manifest["steps"][step]["folder"] / "seal.json"
-    path.write_text(json.dumps({**json.loads(path.read_bytes()), "seconds": seconds}))
+    write_json(path, {**read_json(path), "seconds": seconds, **CHECKED})
 
 
 def test_before_paid_hours_are_left_behind_somebody_is_asked(run, tmp_path):

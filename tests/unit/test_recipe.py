@@ -211,7 +211,7 @@ def test_a_step_may_have_thoughts_of_its_own():
         ({"tags": [["<x>"]]}, "write the beginning and the end of a thought"),
         ({"tags": [["<x>", "<X>"]]}, "cannot both begin and end"),
         ({"tags": ["<x>"]}, "thoughts.tags.0"),
-        ({"finish_reasons": {"tired": "perhaps"}}, "'stop', 'length'"),
+        ({"finish_reasons": {"tired": "perhaps"}}, "has to be stop or length"),
         ({"tag": []}, "unknown setting 'thoughts.tag'"),
     ],
 )
