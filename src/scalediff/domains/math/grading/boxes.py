@@ -81,6 +81,7 @@ _ENDS_ALL = re.compile(
     r"|mistake|sorry|instead|correct\w*|sum|conclu\w+|no)\b",
     re.IGNORECASE,
 )
+_TOO = re.compile(r"[\s$)}]*(?:too|also|as well)\s*(?:[.!,;\n]|$)", re.IGNORECASE)
 _LABELLED = re.compile(
     r"(?:^|[.!?;]\s|\n)\s*([A-Za-z][\w ()']{0,40}?)\s*(?::|\b(?:is|are)\b|=)\s*$"
 )
@@ -190,7 +191,8 @@ def _box(content: str, start: int, end: int, raw: str) -> Box:
 def _relation(content: str, first: Box, second: Box) -> str:
     """Whether two neighbouring boxes are one answer, or the later one alone counts."""
     between = content[first.end : second.start]
-    if _another(between, content[: first.start]):
+    too = _TOO.match(content, second.end)
+    if too or _another(between, content[: first.start]):
         return UNSURE
     if len(between) > _MAX_BETWEEN:
         return LAST
@@ -221,11 +223,11 @@ def _another(between: str, before: str) -> bool:
         pass
     if found is not None and _SENTENCE_ENDS.search(near):
         return not _ENDS_ALL.search(near[found.end() :])
-    labels = [_LABELLED.search(_TO_SPACE.sub(" ", part)) for part in (before[-80:], text)]
-    if not all(labels) or text[: labels[1].start()].strip(" .;\n"):
+    earlier = _LABELLED.search(_TO_SPACE.sub(" ", before[-80:]))
+    later = _LABELLED.search(text)
+    if earlier is None or later is None or text[: later.start()].strip(" .;\n"):
         return False
-    first, second = (label[1].strip().casefold() for label in labels)
-    return first != second and not _SAID_ANEW.search(second)
+    return earlier[1].casefold() != later[1].casefold() and not _SAID_ANEW.search(later[1])
 
 
 def _joined(content: str, parts: list[Box]) -> str:

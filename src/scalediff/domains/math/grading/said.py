@@ -195,7 +195,7 @@ def _undone(content: str, announced: re.Match[str], start: int, answer: str) -> 
         return found
     tail = content[start : start + _MAX_SHOWN]
     at = tail.find(answer)
-    if bound := _BEGINS_WITH_NO_VALUE.match(answer):
+    if bound := _BEGINS_WITH_NO_VALUE.match(answer) or re.search(r"\banswer\b", answer):
         return bound[0]
     if bounded := limited_behind(answer.partition(" ")[2] and " " + answer.partition(" ")[2]):
         return bounded

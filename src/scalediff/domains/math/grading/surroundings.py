@@ -73,6 +73,8 @@ def before(content: str, start: int) -> Around:
         return Around("", start, f"{found[0].strip()} before the box")
     if text.endswith("|") and at == start:
         return Around("", start, "an absolute value around the box")
+    if re.search(r"[-−*/^]\($", text):
+        return Around("", start, "a factor before the brackets around the box")
     if text.endswith(")") and at == start and not re.search(r"(?:^|\s)\(?\w\)$|\\\)$", text):
         return Around("", start, "a factor before the box")
     return Around("", start)

@@ -18,6 +18,7 @@ _MARKUP = re.compile(
 _WRONG = (
     r"(?:wrong|incorrect|false|mistaken|invalid|impossible|rejected|extraneous|off|inadmissible"
     r"|(?:a|an|my|the)\s+(?:\w+\s+)?(?:mistake|error|trap|contradiction|misreading)"
+    r"|(?:an?|the)\s+(?:\w+\s+)?(?:upper|lower)\s+bound"
     r"|too\s+(?:big|small|large|high|low|many|few|much|little))\b"
 )
 _BE = r"(?:is|was|are|were|seems?|looks?|would\s+be|will\s+be|must\s+be|has\s+to\s+be|appears?)"
@@ -33,7 +34,7 @@ _DENIED = re.compile(
     r"(?:\b(?:not|never|cannot|can\s*not|neither|hardly)|n['’]t)\s+"
     r"(?:(?:be|equals?|to|the|simply|just|actually|really|as|an?|value|answer|correct|necessarily"
     r"|have|been|get|give|yield|of|true|that|it|is|\w\s*=|=)\s+){0,5}$"
-    rf"|\b{_BOUND}\s*$",
+    rf"|\b(?:ignoring|excluding|discarding|rejecting|dismissing|{_BOUND})\s*$",
     re.IGNORECASE,
 )
 """What directly before an answer denies or bounds it."""
@@ -43,8 +44,10 @@ _SUPPOSED = re.compile(
     r"|\b(?:if|suppose|supposing|assum(?:e|ing)|imagine|pretend|unless|whether|doubt)\s+(?:that\s+)?"
     r"(?:(?:the|our|my|this|its)\s+)?(?:\w+\s+)?(?:answer|result|value|solution|it)\b"
     r"[^,;=]{0,20}$"
-    r"|\b(?:might|may|could|would|can)\s+(?:\w+ly\s+|first\s+|be\s+(?:tempted|inclined)\s+to\s+)?"
-    r"(?:think|say|believe|guess|expect|suspect|conclude|assume|suppose|hope|argue|claim)\b"
+    r"|\b(?:might|may|could|would)\s+(?:\w+ly\s+|first\s+|be\s+(?:tempted|inclined)\s+to\s+)?"
+    r"(?:think|believe|guess|suspect|assume|suppose|hope|claim)\b"
+    r"|\b(?:one|you|some\w*|people|students)\s+(?:might|may|would)\s+(?:\w+ly\s+|first\s+)?"
+    r"(?:say|expect|conclude|argue)\b"
     r"|\b(?:tempt(?:ed|ing)|people|students|someone|some)\b[^,;]*\b(?:think|say|believe|guess"
     r"|answer|claim|conclude)\b"
     r"|\b(?:not|n['’]t)\s+(?:true|the case|possible|say|mean|think|believe)\b[^,;]*$",
@@ -57,7 +60,8 @@ _UNDONE_AT_ONCE = re.compile(
     r"|(?:cannot|can\s*not|can['’]t|isn['’]t|aren['’]t|wasn['’]t|does(?:\s+not|n['’]t)"
     r"|do(?:\s+not|n['’]t)|fails?|must\s+not|should\s+not|shouldn['’]t|won['’]t)\b)"
     r"|\s*[(\[]?\s*not\b(?!\s*[-\d\\])"
-    rf"|\s*[,;]?\s*[(\[]?\s*(?:{_WRONG}|nope\b|no\b|rejected?\b|[✗✘❌]|[?]{{1,3}}(?=[\s)]|$))"
+    r"|[\s,;]*or\s+[-+]?\s*\\?\d|\s*[+]\s*(?:[.)]|$)"
+    rf"|[\s,;:–—-]*[(\[]?\s*(?:{_WRONG}|nope\b|no\b|rejected?\b|[✗✘❌]|[?]{{1,3}}(?=[\s)]|$))"
     r"|[\s,(]*(?:or|and)\s+(?:more|less|fewer|greater|above|below|higher|lower|larger|smaller|up"
     r"|over|under|bigger|so|older|younger|longer|beyond|something)\b"
     r"|[\s,]*(?:at\s+(?:least|most)|plus)\b|[\s,(]*(?:if|when(?:ever)?(?!\s+(?:divided|rounded|simplified|reduced|expressed|written))|unless"
