@@ -111,6 +111,8 @@ def answer_in(value: Any, read_off: ReadOff | None = None) -> Answer:
 
 
 def _of_number(value: int | float | Decimal) -> Answer:
+    if isinstance(value, int):
+        return Answer(format(Decimal(value), "f"), "read")  # str() refuses over 4,300 digits
     if not math.isfinite(value):
         return Answer(state="unread", detail="no finite number")
     if isinstance(value, float) and value.is_integer():
