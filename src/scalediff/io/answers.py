@@ -22,8 +22,8 @@ ReadOff = Callable[[str], str | None]
 _MISSING = "(?:not(?:yet)?(?:found|available|applicable|provided|given|known|specified|stated|" \
     "extracted|determined|annotated|parsed|needed|required|sure|enoughinfo(?:rmation)?)|unknown|" \
     "unk|unanswered|unspecified|" \
-    "unavailable|undisclosed|missing|omitted|pending|skip(?:ped)?|blank|withheld|redacted|deleted|removed|" \
-    "unanswerable|insufficientinfo(?:rmation)?)"  # fmt: skip
+    "unavailable|undisclosed|missing|omitted|pending|skip(?:ped)?|blank|withheld|redacted|" \
+    "deleted|removed|unanswerable|insufficientinfo(?:rmation)?)"  # fmt: skip
 _WHERE = "(?:above|below|attached|attachment|follows)"
 _PLACEHOLDER = re.compile(
     rf"(?:(?:the)?(?:final)?(?:answer|solution|result)(?:is)?)?(?:na|none|null|nil|nan)|tb[dac]|todo|tobe(?:determined|announced|added|prove[dn]|shown)"

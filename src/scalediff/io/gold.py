@@ -35,6 +35,7 @@ _HARDLY_MORE = 16
 
 _WORDS_OF_NAME = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
 _LIKE_GOLD = re.compile(r"answer|truth|gold|expect|correct(?!ness)|reference|label|target")
+_A_WORD = re.compile(r"[A-Za-z]{3,}(?:[ _-][A-Za-z]+)*")
 _LIKE_GOLD_WHOLE = frozenset({"ans", "gt"})
 _MAY_BE_GOLD = frozenset({
     "result", "final", "output", "extractedanswer", "finalresult", "expectedoutput", "答案",
@@ -128,8 +129,11 @@ def _rivals(
     """Places that look like gold and hold another answer than the one that was read."""
     read = _same_form(found[1].text)
     for place, answer in _like_gold(row, layout, read_off):
-        weak = _plain(place.rpartition(".")[2]) in _MAY_BE_GOLD or place == "solution"
+        name = _plain(place.rpartition(".")[2])
+        weak = name in _MAY_BE_GOLD or "solution" in name
         other = answer.text is not None and _same_form(answer.text) != read
+        if other and any(map(str.isdigit, read)) and _A_WORD.fullmatch(str(answer.text)):
+            continue  # the name of a class
         if other and not weak and place not in (found[0], *known):
             yield place
 

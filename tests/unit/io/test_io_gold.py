@@ -381,6 +381,7 @@ def test_answers_that_look_like_such(text):
 def test_another_answer_is_said_whatever_its_column(name):
     assert find_gold({"problem": "p", "answer": "8", name: "7"}).others == (name,)
     assert find_gold({"problem": "p", "answer": "7", name: "$7$"}).others == ()
+    assert find_gold({"problem": "p", "answer": "7", name: "algebra"}).others == ()
 
 
 @pytest.mark.parametrize("name", ["extracted_answer", "gt", "result", "final", "答案", "output"])
