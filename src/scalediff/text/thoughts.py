@@ -47,6 +47,7 @@ _GENERAL = re.compile(
     r"(?:\s{1,9}[\w-]{1,40}\s?=\s?[^\s<>]{1,60}){0,4}[\s|｜]{0,9}(?P<void>/?)(?:>|&gt;|\]|▷)",
     re.IGNORECASE,
 )
+_SQUARE_END = re.compile(r"\[/([\w:-]{3,61})\]")
 _SIDE = re.compile(r"^(start|begin|end)[_-](?:of[_-])?|[_-](start|begin|end)$", re.IGNORECASE)
 _CUT_END = re.compile(rf"(?:</|<\|/|<\|end_(?:of_)?|\[/){NAMED}\|?$", re.IGNORECASE)
 
@@ -220,10 +221,13 @@ def _events(text: str, finish_reason: object, extra: Extra) -> list[_Event]:
     whole = ending(finish_reason) == "stop"
     found: list[_Event] = []
     families = _table(extra).families
+    # a name in square brackets may be a heading; it is a tag where its end follows
+    closed = {end[1].casefold(): end.start() for end in _SQUARE_END.finditer(text)}
     for match in _all_found(text, extra):
         if "left" in match.re.groupindex:
             what, family = _side(match[0])
-            if what == "begin" and match["left"] == "[" and not _ends_later(text, match):
+            square = what == "begin" and match["left"] == "["
+            if square and closed.get(match["name"].casefold(), -1) < match.end():
                 continue
         else:
             what, _, number = str(match.lastgroup).partition("_")
@@ -253,11 +257,6 @@ def _side(tag: str) -> tuple[str, str]:
     name = re.sub(r"[_-](?:fast|faster|slow|deep)$", "", _SIDE.sub("", match["name"].lower()))
     left = "<" if match["left"] == "&lt;" else match["left"]
     return "end" if ends else "begin", left + "".join(filter(str.isalnum, name))
-
-
-def _ends_later(text: str, begin: re.Match[str]) -> bool:
-    """Whether a name in square brackets, which may be a heading, has its end."""
-    return f"[/{begin['name'].casefold()}]" in text[begin.end() :].casefold()
 
 
 def _plain(text: str) -> str:
