@@ -25,7 +25,7 @@ from scalediff.core.records import Reading, Verdict, unanswered
 from scalediff.domains.math.grading.extract import gold_answer, read_answer
 from scalediff.domains.math.grading.grader import Grader, grade_at_once
 from scalediff.io.answers import answer_in
-from scalediff.text.marks import ending
+from scalediff.text.marks import ending, may_be_cut
 from scalediff.text.thoughts import answer_part
 
 NO_GOLD = Verdict("undecided", "missing", "no answer to compare with")
@@ -102,7 +102,9 @@ def grade_many(rows: Iterable[Sequence[Any]]) -> list[Verdict]:
             verdicts.append(NO_GOLD)
             continue
         found = _reading(response, *reason)
-        missing = unanswered(found.unread, ending(reason[0] if reason else None) == "stop")
+        why = reason[0] if reason else None
+        unread = found.unread or (may_be_cut(why) if ending(why) == "unknown" else "")
+        missing = unanswered(unread, ending(why) == "stop")
         if found.answer is None:
             verdicts.append(missing)
             continue
