@@ -17,7 +17,8 @@ Tree = tuple[Any, ...]
 """``("number", "1.5")``, ``("letter", "x_1")``, ``("constant", "pi")``, else an operation and its
 arguments: ``+ * / ^ neg root ! binom abs floor ceil`` or the name of a function. ``("call", "f", 2,
 x)`` is f''(x) of an f that nobody defined, ``("apply", "T", 0, n)`` what may be one of a T,
-``("diff", "x", tree, 1)`` a derivative, and ``("sum", "k", body, low, high)``, ``prod``, ``int`` and ``lim`` bind their letter."""
+``("diff", "x", tree, 1)`` a derivative, and ``("sum", "k", body, low, high)``, ``prod``, ``int``
+and ``lim`` bind their letter."""
 
 _MAX_DEPTH = 60
 _MAX_TOKENS = 600
@@ -49,7 +50,7 @@ _ENDED = frozenset({")", "}", r"\pi"})
 _NO_FACTOR = frozenset(
     {r"\cdot", r"\times", r"\div", r"\rfloor", r"\rceil", r"\rvert", r"\rightarrow"}
 )
-_OFTEN_APPLIED = frozenset("p q phi varphi Gamma zeta sigma".split())
+_OFTEN_APPLIED = frozenset(["p", "q", "phi", "varphi", "Gamma", "zeta", "sigma"])
 """Names of functions that are lower-case or Greek letters."""
 _APPLIED = re.compile(r"(?<![\\A-Za-z])([A-Za-z](?:_\w)?)\s*\(([^()]*)\)")
 _NAMED_OPERATOR = re.compile(r"(?<![\\A-Za-z])(?:[A-Z][a-z]{1,2}|var|cov)\s*[(\[]")
@@ -263,7 +264,7 @@ class _Reader(TokenReader):
 
     def _is_product(self, name: str, argument: Tree) -> bool:
         if name == "pi":  # \pi(10) may count primes
-            return bool(letters(argument)) and argument[0] != "letter" or holds(argument, "root")
+            return (bool(letters(argument)) and argument[0] != "letter") or holds(argument, "root")
         if name in letters(argument):
             return True
         function = name[0].isupper() or name in _OFTEN_APPLIED or name in self._functions.split()
