@@ -18,8 +18,8 @@ Tree = tuple[Any, ...]
 """``("number", "1.5")``, ``("letter", "x_1")``, ``("constant", "pi")``, else an operation and its
 arguments: ``+ * / ^ neg root ! binom abs floor ceil`` or the name of a function. ``("call", "f", 2,
 x)`` is f''(x) of an f that nobody defined, ``("apply", "T", 0, n)`` what may be one of a T,
-``("diff", "x", tree, 1)`` a derivative, and ``("sum", "k", body, low, high)``, ``prod``, ``int`` and
-``lim`` bind their letter."""
+``("diff", "x", tree, 1)`` a derivative, and ``("sum", "k", body, low, high)``, ``prod``, ``int``
+and ``lim`` bind their letter."""
 
 _MAX_DEPTH = 60
 _MAX_TOKENS = 600
