@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Literal
 
 from pydantic import field_validator
@@ -109,6 +110,7 @@ def ending(reason: object, extra: Mapping[str, str] | None = None) -> Ending:
     return known.get(name) or _MEANINGS.get(name, "unknown")  # type: ignore[return-value]
 
 
+@lru_cache(maxsize=256)
 def _folded(name: str) -> str:
     letters = "".join(filter(str.isalnum, name.rpartition(".")[2].casefold()))
     return re.sub(r"^(?:finish|stop|done|end)reason(?=.)", "", letters)
