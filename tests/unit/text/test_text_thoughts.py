@@ -217,4 +217,4 @@ def test_whatever_stands_between_the_tags(thought, content, pair):
 def test_hostile_texts_take_no_time(text):
     start = time.process_time()
     split(text)
-    assert time.process_time() - start < 5
+    assert time.process_time() - start < 20
