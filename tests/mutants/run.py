@@ -61,6 +61,7 @@ def prepare(name: str, module: dict[str, list[str]]) -> Path:
         "process_isolation": "forkserver",  # threads of pyarrow and torch do not outlive a fork
         "use_git_change_detection": False,
         "timeout_constant": 5.0,
+        "timeout_multiplier": 5.0,
         "debug": True,
     }
     with open(place / "pyproject.toml", "a", encoding="utf-8") as file:

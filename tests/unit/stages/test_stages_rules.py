@@ -56,6 +56,51 @@ def test_the_first_rule_that_is_broken(change, reason):
     assert reason_of(change) == reason
 
 
+@pytest.mark.parametrize(
+    ("change", "evidence"),
+    [
+        ({"finish_reason": "length"}, ("truncated", "cut off after 12 tokens")),
+        ({"finish_reason": "length", "num_tokens": None}, ("truncated", "cut off")),
+        ({"finish_reason": "stopped"}, ("looping",
+         "ended as a loop while sampling after 12 tokens")),
+        ({"finish_reason": "tired"},
+         ("truncated", "its finish reason 'tired' is not known: it may be cut")),
+        ({"finish_reason": "abort"}, ("attempt_failed", "its finish reason is 'abort'")),
+        ({"reasoning": " "}, ("empty_thinking", "the thought is empty")),
+        ({"answer": None}, ("no_answer", "content ends: 'So \\\\boxed{2}.'")),
+        ({"content": "\\boxed{2}. No: \\boxed{3}"}, ("conflicting_answers", "'2' and then '3'")),
+    ],
+)  # fmt: skip
+def test_the_evidence_says_what_was_found(change, evidence):
+    drop = rules(row_of(change))
+    assert (drop.reason, drop.evidence) == evidence
+
+
+def test_lengths_say_both_numbers():
+    assert rules(row_of({}), min_tokens=13).evidence == "12 tokens < 13"
+    assert rules(row_of({}), max_tokens=11).evidence == "12 tokens > 11"
+
+
+def test_boxes_over_sixteen_characters_apart_are_two_answers_and_nearer_ones_a_list():
+    near = "\\boxed{2} " + "or " * 5 + "\\boxed{3}"
+    far = "\\boxed{2} " + "or " * 5 + " " + "\\boxed{3}"
+    assert reason_of({"content": near}) is None
+    assert reason_of({"content": far}) == "conflicting_answers"
+    for mark in ".;:\n":
+        assert (
+            reason_of({"content": f"\\boxed{{2}} or{mark} \\boxed{{3}}"}) == "conflicting_answers"
+        )
+    # the first list is one answer, and the third box another
+    later = "\\boxed{2} or \\boxed{3}. So \\boxed{4}"
+    assert reason_of({"content": later}) == "conflicting_answers"
+
+
+def test_the_share_of_another_script_is_a_setting():
+    text = "One and one make two, that is 二二二二二 and so it ends here"
+    assert reason_of({"reasoning": text}, max_foreign_share=0.11) == "wrong_language"  # 5 of 42
+    assert reason_of({"reasoning": text}, max_foreign_share=0.12) is None
+
+
 def test_a_thought_in_another_script_than_the_problem():
     chinese = "首先我们考虑这个方程的所有解并且逐一验证它们是否满足条件" * 3
     assert reason_of({"reasoning": f"One and one. {chinese}"}) == "wrong_language"
