@@ -119,6 +119,7 @@ def test_groups_by_benchmark_and_level(tmp_path):
 def test_a_row_without_attempts_leaves_and_ungraded_ones_are_an_error(tmp_path):
     outcomes, scores = tally([row("a", []), row("b", ["right"])], tmp_path)
     assert isinstance(outcomes[0][1], Drop)
+    assert outcomes[0][1].reason == "attempt_failed"
     assert scores["all"]["problems"] == 1
     with pytest.raises(RecipeError, match="row c have no verdict"):
         tally([row("c", [None])], tmp_path)
