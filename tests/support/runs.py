@@ -72,7 +72,7 @@ def make(path: Path, steps: Sequence[Step], **manifest: Any) -> Run:
                 "stage": step.stage,
                 "key": key,
                 "settings": step.settings,
-                "model": step.model,
+                "model": digest(step.model[1:]) if (step.model or "")[:1] == "@" else step.model,
                 "input": inputs,
                 "inputs": [entries[name]["folder"] for name in step.inputs],
                 "births": kind.births,

@@ -1,6 +1,7 @@
 """One step from its rows to its seal: what is asked, what is asked again, what is counted."""
 
 import asyncio
+import datetime
 
 import pytest
 from fakes import FakeEngine, FakeTable, context
@@ -228,3 +229,27 @@ def test_a_set_stage_that_breaks_leaves_no_table_and_one_that_does_not_both(tmp_
     result = run_set_stage(Breaking(Config()), folder, [table], context(folder=folder.path))
     assert result.counts() == {"in": 4, "out": 3, "review": 0, "dropped": {"duplicate": 1}}
     assert [row["label"] for row in read_table(folder.path / "rows.parquet")] == ["r0", "r1", "r2"]
+
+
+class Giving(SetStage):
+    name = "giving"
+    adds = ("label",)
+
+    def run(self, inputs, ctx):
+        return iter(self.config)
+
+
+def test_the_digest_is_of_what_rows_hold_and_of_no_order_of_columns(tmp_path):
+    def digest_of(*rows):
+        folder = Run(tmp_path / "run").step("giving", "d" * 64)
+        folder.begin({})
+        outcomes = [(f"r{i}", row) for i, row in enumerate(rows)]
+        return run_set_stage(Giving(outcomes), folder, [], context(folder=folder.path)).digest
+
+    row = {"label": "4", "level": 2, "when": datetime.date(2026, 1, 2), "by": {"x": 1, "a": 2}}
+    turned = dict(reversed(row.items())) | {"by": {"a": 2, "x": 1}}
+    assert digest_of(row) == digest_of(turned)
+    others = [{**row, "level": 3}, {**row, "when": None}, {**row, "by": {"x": 1}}, {"label": "4"}]
+    assert len({digest_of(row), *map(digest_of, others)}) == 5
+    assert digest_of(row, {}) != digest_of({}, row)
+    assert digest_of(row) == digest_of(row, Drop("simple"))  # what left is in no later step

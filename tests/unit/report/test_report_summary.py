@@ -7,6 +7,7 @@ import runs
 from runs import Step, attempt, solved
 
 from scalediff.core.records import Drop
+from scalediff.io.run import read_json, write_json
 from scalediff.report.summary import flow_of, summary_of
 
 KEYS = [f"g{i}" for i in range(10)]
@@ -145,6 +146,54 @@ def test_what_is_not_there_is_absent(tmp_path):
     assert set(flow_of(run)) <= set(summary)
 
 
+def test_a_currency_and_a_line_without_copies_or_decided_students(tmp_path):
+    steps = line()
+    undecided = solved(student(None, "undecided"))
+    steps["filter.grade"] = replace(
+        steps["filter.grade"], outcomes=dict.fromkeys(KEYS[:4], undecided)
+    )
+    kept = {k: {} for k in KEYS[:6]} | {k: Drop("duplicate") for k in KEYS[6:9]}
+    steps["screen"] = replace(steps["screen"], outcomes=kept)
+    summary = summary_of(runs.make(tmp_path / "run", [*steps.values()], currency="€"))
+    assert (summary["currency"], summary["cost_total"]) == ("€", 10.0)
+    assert "student_pass_rate" not in summary["difficulty"]["generated"]
+    assert (summary["memorisation"]["share"], summary["memorisation"]["n"]) == (0.0, 9)
+    assert summary["benchmark_twins"] == 0
+
+
+def test_a_pass_rate_alone_is_a_difficulty(tmp_path):
+    steps = [replace(line()["filter.grade"], inputs=())]
+    summary = summary_of(runs.make(tmp_path / "run", steps))
+    assert summary["difficulty"] == {"generated": {"student_pass_rate": 1 / 3}}
+
+
+def test_what_was_made_from_other_inputs_or_by_another_model_is_left_out(tmp_path):
+    tally = evaluation("after", "@student", {"e1": 1.0}, LEVELS)
+    steps = [*line().values(), Step("student", "train", {}), *tally]
+    run = runs.make(tmp_path / "run", steps)
+    whole = summary_of(run)
+    assert {"filter.decide", "after.tally"} <= set(whole["seconds"])
+    assert "student" in whole["scores"]
+
+    def change(step, name, **values):
+        path = run.path / "steps" / run.manifest["steps"][step]["folder"] / name
+        write_json(path, read_json(path) | values)
+
+    change("after.attempts", "step.json", model="a model of before")
+    summary = summary_of(run)
+    assert set(whole["seconds"]) - set(summary["seconds"]) == {"after.attempts", "after.tally"}
+    assert "scores" not in summary
+    assert "finished" not in summary
+    change("distill", "seal.json", input="other rows")
+    summary = summary_of(run)
+    assert {"generate", "screen", "identify.select", "student"} <= set(summary["seconds"])
+    assert not {n for n in summary["seconds"] if n.startswith(("distill", "filter", "after"))}
+    assert (summary["rows_lost"], summary["waterfall"]["kept"]) == (0, 5)
+    (run.path / "steps" / run.manifest["steps"]["student"]["folder"] / "seal.json").unlink()
+    change("after.attempts", "step.json", model=run.manifest["steps"]["student"]["key"])
+    assert "after.attempts" not in summary_of(run)["seconds"]  # its model is gone
+
+
 def test_added_up_seconds_stand_in_where_no_event_is_left(tmp_path):
     run = runs.make(tmp_path / "run", [*line().values()])
     assert summary_of(run)["seconds_total"] == 0.5 + 4 + 1 + 10 + 5 + 20
@@ -221,6 +270,16 @@ def test_a_gain_is_of_the_problems_from_the_floor_on(tmp_path):
     assert every["gain_over_control"]["mean"] == (-1.0 + 0.5 + 0.5 - 1.0) / 4
     none = compared(tmp_path / "none", difficult_from=9)
     assert "gain" not in none
+
+
+@pytest.mark.parametrize("missing", ["before", "after"])
+def test_there_is_no_gain_with_one_evaluation_alone(tmp_path, missing):
+    there = [name for name in ("before", "control", "after") if name != missing]
+    steps = [s for n in there for s in evaluation(n, n, {"e1": 0.5, "e2": 1.0}, LEVELS)]
+    found = summary_of(runs.make(tmp_path / "run", steps, compare=COMPARE))
+    assert "gain" not in found
+    assert ("gain_over_control" in found) == (missing == "before")
+    assert set(found["scores"]) == set(there)
 
 
 def test_scores_go_by_model_and_a_second_evaluation_hides_no_first(tmp_path):
