@@ -1,7 +1,7 @@
 """One step from its rows to its seal: what is asked, what is asked again, what is counted."""
 
 import asyncio
-import datetime
+import decimal
 
 import pytest
 from fakes import FakeEngine, FakeTable, context
@@ -246,10 +246,10 @@ def test_the_digest_is_of_what_rows_hold_and_of_no_order_of_columns(tmp_path):
         outcomes = [(f"r{i}", row) for i, row in enumerate(rows)]
         return run_set_stage(Giving(outcomes), folder, [], context(folder=folder.path)).digest
 
-    row = {"label": "4", "level": 2, "when": datetime.date(2026, 1, 2), "by": {"x": 1, "a": 2}}
+    row = {"label": "4", "level": 2, "price": decimal.Decimal("1.50"), "by": {"x": 1, "a": 2}}
     turned = dict(reversed(row.items())) | {"by": {"a": 2, "x": 1}}
     assert digest_of(row) == digest_of(turned)
-    others = [{**row, "level": 3}, {**row, "when": None}, {**row, "by": {"x": 1}}, {"label": "4"}]
+    others = [{**row, "level": 3}, {**row, "price": None}, {**row, "by": {"x": 1}}, {"label": "4"}]
     assert len({digest_of(row), *map(digest_of, others)}) == 5
     assert digest_of(row, {}) != digest_of({}, row)
     assert digest_of(row) == digest_of(row, Drop("simple"))  # what left is in no later step
