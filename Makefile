@@ -44,6 +44,10 @@ $(VLLM_VENV)/.done:
 test-vllm: setup $(if $(SCALEDIFF_VLLM_PYTHON),,$(VLLM_VENV)/.done)  ## real vLLM on the CPU
 	SCALEDIFF_VLLM_PYTHON=$(VLLM_PYTHON) $(BIN)/python -m pytest -m vllm tests/vllm
 
+mutants: setup  ## what tests do not notice: MODULES="log tally" LIMIT=40 (0: every mutant)
+	$(BIN)/pip install -q -c constraints.txt -e '.[mutants]'
+	$(BIN)/python tests/mutants/run.py $(if $(LIMIT),--limit $(LIMIT)) $(MODULES)
+
 check: setup  ## lint, types, import directions
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -57,4 +61,4 @@ format: setup  ## mend what ruff can mend
 models: setup  ## the shipped nano models, from nothing
 	$(BIN)/python -m scalediff.domains.nano.make_models
 
-.PHONY: help setup run test test-all gpu test-vllm check format models
+.PHONY: help setup run test test-all gpu test-vllm mutants check format models

@@ -135,7 +135,7 @@ class Owed:
                     with suppress(RuntimeError):  # it ended in this very turn
                         grace.reschedule(loop.time())
 
-                self._beat(loop, total)
+                self._heart = loop.call_later(_BEAT_S, self._beat, loop, total)
                 with STOPPING.under_way(lambda: soon(self._stop), lambda: soon(over)):
                     await self._passes(units, total)
         except TimeoutError:

@@ -39,7 +39,7 @@ def num_served(counts: Path) -> int:
     return sum(line["outcome"] == "served" for line in read_lines(counts))
 
 
-def wait_for(counts: Path, served: int, seconds: float = 60.0) -> None:
+def wait_for(counts: Path, served: int, seconds: float = 250.0) -> None:
     """Until the server has served so many tries."""
     end = time.monotonic() + seconds
     while num_served(counts) < served:

@@ -14,7 +14,7 @@ from typing import Any
 
 import scalediff
 
-_READY_S = 30.0
+_READY_S = 250.0
 _SCRIPT = Path(__file__).with_name("fault_server.py")
 
 
@@ -91,7 +91,9 @@ class Server:
 
     def counts(self) -> dict[str, Any]:
         """What ``GET /counts`` says."""
-        with urllib.request.urlopen(self.url.removesuffix("/v1") + "/counts", timeout=10) as answer:
+        with urllib.request.urlopen(
+            self.url.removesuffix("/v1") + "/counts", timeout=100
+        ) as answer:
             totals: dict[str, Any] = json.load(answer)
         return totals
 

@@ -19,13 +19,15 @@ def sleeper():
 
 def test_as_many_at_once_as_asked_and_all_come_back():
     at_work, most_seen, lock = 0, 0, threading.Lock()
+    two = threading.Barrier(2, timeout=100)  # the first four go on in pairs
 
     def work(number):
         nonlocal at_work, most_seen
         with lock:
             at_work += 1
             most_seen = max(most_seen, at_work)
-        time.sleep(0.02)
+        if number < 4:
+            two.wait()
         with lock:
             at_work -= 1
         return number
@@ -75,4 +77,4 @@ def test_a_child_that_starts_after_the_stop_ends_too():
     children.stop()
     child = sleeper()
     with children.watch(child):
-        assert child.wait(timeout=30) != 0
+        assert child.wait(timeout=200) != 0

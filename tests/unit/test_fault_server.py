@@ -28,7 +28,7 @@ def engine(script):
     return FakeEngine(ModelSpec(f"fake:{script}", "fake", script))
 
 
-def ask(server, *bodies, path="/chat/completions", headers=None, timeout=10.0):
+def ask(server, *bodies, path="/chat/completions", headers=None, timeout=100.0):
     """(status, headers, body) of each call, all at once; an exception where there was none."""
 
     async def one(session, body):
@@ -45,7 +45,7 @@ def ask(server, *bodies, path="/chat/completions", headers=None, timeout=10.0):
     return asyncio.run(all_of_them())
 
 
-def chat(server, timeout=10.0, **fields):
+def chat(server, timeout=100.0, **fields):
     (found,) = ask(server, {"messages": [USER], "seed": 5, **SAMPLING, **fields}, timeout=timeout)
     return found
 
@@ -323,7 +323,7 @@ def test_retry_after():
     assert fault("429-after", "--retry-after", "2.5")[1]["Retry-After"] == "2.5"
     before = time.time()
     date = parsedate_to_datetime(fault("429-date", "--retry-after", "3")[1]["Retry-After"])
-    assert 3 <= date.timestamp() - before < 10
+    assert before + 3 <= date.timestamp() <= time.time() + 4  # whole seconds, rounded up
 
 
 def test_cut():
@@ -388,7 +388,7 @@ def free_port():
         return one.getsockname()[1]
 
 
-def wait_for(done, seconds=5.0):
+def wait_for(done, seconds=60.0):
     deadline = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < deadline
@@ -419,8 +419,8 @@ def test_capacity():
 
 
 def test_who_goes_away_is_not_served():
-    with Server("--tokens-per-s", "10") as server:
-        assert isinstance(chat(server, timeout=1.0, stream=True), asyncio.TimeoutError)
+    with Server("--tokens-per-s", "2") as server:
+        assert isinstance(chat(server, timeout=4.0, stream=True), asyncio.TimeoutError)
         wait_for(lambda: server.counts()["faults"] == {"abandoned": 1})
         counts = server.counts()
     assert 0 < counts["wasted_tokens"] < 20

@@ -15,7 +15,7 @@ def modules_after(code):
     """Which heavy modules a fresh interpreter has loaded after running code."""
     script = f"import sys\n{code}\nprint(*[m for m in {HEAVY!r} if m in sys.modules])"
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=250
     )
     return set(done.stdout.splitlines()[-1].split())
 

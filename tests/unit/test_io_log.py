@@ -228,7 +228,10 @@ def test_never_more_than_two_windows_wait_for_the_disk(tmp_path, monkeypatch):
     ahead, at_worst = [0], [0]
     real = os.fdatasync
 
+    window_is_full = threading.Event()
+
     def slow(handle):
+        window_is_full.wait(60)
         time.sleep(0.002)
         real(handle)
 
@@ -238,6 +241,8 @@ def test_never_more_than_two_windows_wait_for_the_disk(tmp_path, monkeypatch):
         log.append(str(i), b"x")
         ahead[0] = log._syncer._going[0] + log._syncer._behind[0]
         at_worst[0] = max(at_worst[0], ahead[0])
+        if ahead[0] >= 4:
+            window_is_full.set()
     assert 4 <= at_worst[0] <= 8
     log.close()
 

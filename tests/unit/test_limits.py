@@ -143,6 +143,48 @@ def test_limits_say_which_is_reached():
     assert "deadline" in (Limits(deadline=1.0).reached() or "")
 
 
+@pytest.mark.parametrize(
+    ("budget", "said"),
+    [
+        (Budget(tokens=12_345), "the budget of 12,345 tokens is spent (12,345 tokens)"),
+        (Budget(tokens=9000), "the budget of 9,000 tokens is spent (12,345 tokens)"),
+        (Budget(tokens=12_346), None),
+        (Budget(hours=1.25), "the budget of 1.25 hours is spent (1.25 hours)"),
+        (Budget(hours=1.26), None),
+        (Budget(cost=1000.0), "the budget of 1,000.00 is spent (1,000.50)"),
+        (Budget(cost=1000.51), None),
+        (Budget(tokens=1, hours=1.0, cost=1.0), "the budget of 1 tokens is spent (12,345 tokens)"),
+        (Budget(tokens=10**9, cost=1.0), "the budget of 1.00 is spent (1,000.50)"),
+        (Budget(), None),
+    ],
+)
+def test_each_limit_says_what_it_was_and_what_is_spent(budget, said):
+    spent = {"tokens": 12_345, "hours": 1.25, "cost": 1000.5}
+    limits = Limits(budget, spent=lambda: spent)
+    assert limits.reached() == said
+    assert limits.is_set == (budget != Budget())
+    reason = StepBrake("distill", limits, []).reason()
+    assert reason is None if said is None else str(reason).startswith(f"step distill: {said}; ")
+
+
+def test_a_deadline_says_when_it_was_and_is_kept_to_the_second():
+    at = datetime.now().timestamp()
+    assert Limits(deadline=at + 3600).reached() is None
+    assert Limits(deadline=at + 3600).is_set
+    assert Limits(deadline=at).reached() == (
+        f"the deadline {datetime.fromtimestamp(at):%Y-%m-%d %H:%M} has come"
+    )
+    late = NOON.replace(second=41, microsecond=7)
+    assert datetime.fromtimestamp(read_deadline("18:00", late)) == datetime(2026, 11, 26, 18, 0)
+
+
+def test_what_a_run_without_a_single_request_has_spent_is_nothing():
+    assert Limits(Budget(tokens=5, hours=1.0, cost=1.0)).reached() is None
+    assert Limits(Budget(tokens=5, cost=1.0)).left() == {"tokens": 5, "cost": 1.0}
+    assert Limits(Budget(hours=1.0)).left() == {}
+    assert Limits(Budget(tokens=5)).share() == 0
+
+
 def test_the_share_of_a_budget_is_that_of_what_ends_first():
     spent = {"tokens": 500, "hours": 0.5, "cost": 1.0}
     assert Limits(Budget(tokens=1000, hours=5.0), spent=lambda: spent).share() == 0.5

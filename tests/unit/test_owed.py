@@ -193,8 +193,44 @@ def test_what_is_held_back_goes_on_when_all_under_way_have_failed(tmp_path):
 def test_pauses_between_fruitless_passes_grow(tmp_path, fast):
     work(tmp_path, Step(lambda key, n: EngineError("down")))
     pauses = [seconds for seconds in fast if seconds]
-    assert pauses == sorted(pauses)
-    assert len(pauses) == 3
+    assert pauses == [1.0, 2.0, 4.0]
+
+
+def test_progress_is_of_all_units_those_of_earlier_invocations_too(tmp_path):
+    told = []
+
+    def run(n):
+        rows = [{"key": f"r{i}"} for i in range(n)]
+        ctx = Context(FakeDomain(), "role", 1, "step", tmp_path)
+        ctx.progress = lambda done, total: told.append((done, total))
+        with Ledger(tmp_path / "ledger") as ledger:
+            job = Owed(Step(good), lambda: iter(rows), ledger, ctx)
+            asyncio.run(job.work(job.owed(), n))
+
+    run(300)
+    assert {total for _, total in told} == {300}
+    done = [done for done, _ in told]
+    assert done == sorted(done)
+    assert set(done) >= {*range(1, 65), 128, 192, 256, 300}
+    assert len(done) < 100  # one line a unit would slow the work down
+    told.clear()
+    run(400)
+    assert {total for _, total in told} == {400}
+    assert min(done for done, _ in told) > 300
+    assert max(done for done, _ in told) == 400
+
+
+def test_a_row_of_which_nothing_is_finished_says_so(tmp_path):
+    ctx = Context(FakeDomain(), "role", 1, "step", tmp_path)
+    with Ledger(tmp_path / "ledger") as ledger:
+        job = Owed(Step(good, k=2), lambda: iter([{"key": "a"}, {"key": "b"}]), ledger, ctx)
+        ledger.write("a#1", Drop("over_length", "9 > 8"))
+        assert dict(job.outcomes()) == {
+            "a": Drop("over_length", "9 > 8"),
+            "b": Drop("unfinished", "the run was finished early"),
+        }
+        ledger.write("a#0", {"label": "4", "attempts": [{"sample_index": 0}]})
+        assert dict(job.outcomes())["a"] == {"label": "4", "attempts": [{"sample_index": 0}]}
 
 
 def test_after_a_fruitless_pass_few_units_go_first(tmp_path, monkeypatch):

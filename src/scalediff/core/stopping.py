@@ -198,12 +198,13 @@ STOPPING = Stopping()
 
 
 @contextmanager
-def kept_from_children() -> Iterator[None]:
+def kept_from_children(*more: signal.Signals) -> Iterator[None]:
     """Processes (and threads that start some) begun here do not see Ctrl-C and the like.
 
-    A terminal sends Ctrl-C to all of them; this process alone decides what becomes of the others.
+    A terminal sends Ctrl-C to all of them, Slurm whatever it sends (``more``: TERM too, which some
+    children are ended with); this process alone decides what becomes of the others.
     """
-    numbers = {signal.SIGINT, signal.SIGUSR1, signal.SIGHUP}
+    numbers = {signal.SIGINT, signal.SIGUSR1, signal.SIGHUP, *more}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:
         yield
@@ -215,6 +216,7 @@ def ignore_signals() -> None:
     """In a child whose end is its parent's business: no signal of these ends it."""
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)  # blocked while it began
 
 
 def _call(*callbacks: Callback) -> None:

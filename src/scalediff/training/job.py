@@ -27,7 +27,7 @@ from scalediff.core.errors import (
     ScalediffError,
 )
 from scalediff.core.stage import no_progress
-from scalediff.core.stopping import STOPPING
+from scalediff.core.stopping import STOPPING, kept_from_children
 from scalediff.io.log_files import say
 from scalediff.io.log_repair import free_name
 from scalediff.io.run import read_json, write_json
@@ -175,7 +175,10 @@ def _train_in_child(beside: Path, progress: Progress, children: Children) -> Non
     command = [sys.executable, "-P", "-m", "scalediff.training.child", str(beside)]
     environment = {**os.environ, "HF_HUB_DISABLE_TELEMETRY": "1"}
     failure: dict[str, Any] = {}
-    with open(beside / LOG, "w", encoding="utf-8") as log:
+    with (
+        open(beside / LOG, "w", encoding="utf-8") as log,
+        kept_from_children(signal.SIGTERM),  # until it ignores them itself
+    ):
         child = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -185,15 +188,15 @@ def _train_in_child(beside: Path, progress: Progress, children: Children) -> Non
             env=environment,
             start_new_session=True,  # Ctrl-C is for this process, which ends the child itself
         )
-        with children.watch(child), STOPPING.under_way(over=child.kill):
-            assert child.stdout is not None
-            for line in child.stdout:
-                told = json.loads(line)
-                if "error" in told:
-                    failure = told
-                else:
-                    progress(told["step"], told["total"])
-            status = child.wait()
+    with children.watch(child), STOPPING.under_way(over=child.kill):
+        assert child.stdout is not None
+        for line in child.stdout:
+            told = json.loads(line)
+            if "error" in told:
+                failure = told
+            else:
+                progress(told["step"], told["total"])
+        status = child.wait()
     if status:
         if STOPPING.signal:  # given up after the grace time, or sent the same signal
             raise STOPPING.stopped(

@@ -98,7 +98,7 @@ def with_engine(tokenizer):
             config = EngineConfig(slots=slots, threads=1)
             engine = TransformersEngine(model, tokenizer, info, config)
             try:
-                return await asyncio.wait_for(use(engine), 60)
+                return await asyncio.wait_for(use(engine), 240)
             finally:
                 await engine.close()
 

@@ -1,7 +1,7 @@
 """What the templates of the field render, and how their responses come apart."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scalediff.core.engine import Request
@@ -133,10 +133,10 @@ def test_a_user_who_writes_the_tag_opens_nothing(tokenizer_with):
         assert not chat.opens_think(prompt)
 
 
-words = st.text(st.characters(exclude_characters="<>", codec="utf-8"), max_size=40)
+# what tags are made of is left out: a text that ends in half a tag was cut in it
+words = st.text(st.characters(exclude_characters="<>[]◁▷&`", codec="utf-8"), max_size=40)
 
 
-@settings(deadline=None)
 @given(words, words, st.sampled_from([QWEN, R1]))
 def test_closed_thoughts_survive_whole(thought, content, prompt):
     opening = "" if prompt is R1 else "<think>"

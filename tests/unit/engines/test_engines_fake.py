@@ -182,16 +182,25 @@ def test_failures_come_in_the_share_asked_and_change_no_result():
     assert failures == pytest.approx(67, abs=35)
 
 
-def test_latency_is_waited_and_calls_wait_together():
+def test_latency_is_waited_and_calls_wait_together(monkeypatch):
     engine = engine_of("teacher?latency_s=0.05")
+    waited = []
 
     async def main():
-        loop = asyncio.get_running_loop()
-        begin = loop.time()
-        await asyncio.gather(*(engine.sample(ask("1+1", seed=s)) for s in range(20)))
-        return loop.time() - begin
+        together = asyncio.Event()
 
-    assert 0.05 <= asyncio.run(main()) < 0.9
+        async def sleep(seconds):  # ends once all twenty are asleep
+            waited.append(seconds)
+            if len(waited) == 20:
+                together.set()
+            await together.wait()
+
+        monkeypatch.setattr("scalediff.engines.fake.asyncio.sleep", sleep)
+        calls = (engine.sample(ask("1+1", seed=s)) for s in range(20))
+        await asyncio.wait_for(asyncio.gather(*calls), 60)
+
+    asyncio.run(main())
+    assert waited == [0.05] * 20
 
 
 def test_the_fingerprint_is_what_it_says_and_no_more():

@@ -39,6 +39,28 @@ def test_turns_do_not_replace_a_solution_that_came():
     assert to_row({"conversations": turns, "solution": "two"})[1]["solution"] == "two"
 
 
+@pytest.mark.parametrize("layout", ["conversations", "messages", "prompt"])
+@pytest.mark.parametrize("own", ["two", "It is $2$.", ""])
+def test_a_solution_of_one_s_own_is_never_written_over(layout, own):
+    turns = [{"role": "user", "content": "1+1?"}, {"role": "assistant", "content": "2"}]
+    assert to_row({layout: turns, "solution": own})[1]["solution"] == own
+    assert to_row({layout: turns, "solution": None})[1]["solution"] == "2"
+
+
+def test_what_an_assistant_says_before_the_user_answers_nothing():
+    hello, ask = {"from": "gpt", "value": "Hello!"}, {"from": "human", "value": "1+1?"}
+    answer, again = {"from": "gpt", "value": "2"}, {"from": "gpt", "value": "Yes, 2."}
+    _, row = to_row({"conversations": [hello, ask, answer, again]})
+    assert (row["problem"], row["solution"]) == ("1+1?", "2")
+    _, row = to_row({"conversations": [hello, ask]})
+    assert row["problem"] == "1+1?"
+    assert "solution" not in row
+    _, row = to_row({"conversations": [hello, ask, {"from": "human", "value": "3+3?"}, answer]})
+    assert (row["problem"], row["solution"]) == ("1+1?", "2")
+    _, row = to_row({"conversations": [ask, {"from": "gpt", "value": " \n"}]})
+    assert "solution" not in row
+
+
 def test_a_problem_beside_turns_counts_and_a_null_one_does_not():
     turns = [{"role": "user", "content": "wrapped"}]
     assert to_row({"problem": "bare", "messages": turns})[1]["problem"] == "bare"

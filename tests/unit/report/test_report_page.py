@@ -250,7 +250,7 @@ _json = st.recursive(
 )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_no_shape_of_a_part_is_a_traceback(summary, samples, data):
     told, shown = dict(summary), dict(samples)

@@ -55,6 +55,37 @@ def test_a_generated_row_takes_the_attempt_that_agrees_with_its_label(tmp_path):
     assert not {"attempts", "slot", "solution_index"} & set(made)
 
 
+def test_a_generated_row_s_label_counts_for_more_than_a_verdict(tmp_path):
+    # the label is what most attempts say; a grader's word may be of something else
+    row = generated(
+        attempts=[attempt(0, "4", verdict="right"), attempt(1, "5", verdict="wrong")],
+        label="5",
+        answer="4",
+        solution_index=1,
+        num_agree=1,
+    )
+    made = one(tmp_path, row)
+    assert made["solution"].endswith("5")
+    assert (made["answer"], made["source_answer"]) == ("5", "4")
+
+
+def test_a_generated_row_without_an_agreeing_attempt_takes_the_first(tmp_path):
+    row = generated(attempts=[attempt(1, "second"), attempt(0, "first")], solution_index=7)
+    made = one(tmp_path, row)
+    assert made["solution"].endswith("first")
+    assert made["answer"] == "first"
+
+
+def test_progress_is_told_each_thousand_rows_of_all_inputs(tmp_path):
+    told = []
+    ctx = context(folder=tmp_path)
+    ctx.progress = lambda done, total: told.append((done, total))
+    tables = [FakeTable([original(f"{t}{i}", solution="x") for i in range(1100)]) for t in "ab"]
+    for _ in Assemble(AssembleConfig()).run(tables, ctx):
+        pass
+    assert told == [(1000, 2200), (2000, 2200)]
+
+
 def test_a_rejected_attempt_and_the_students_are_never_a_solution(tmp_path):
     row = generated(
         attempts=[
@@ -114,8 +145,11 @@ def test_an_original_without_gold_takes_an_attempt_and_its_answer(tmp_path):
 @pytest.mark.parametrize("solution", [None, "", " \n", 4, ["a"]])
 def test_a_row_without_any_solution_is_a_drop(tmp_path, solution):
     outcome = one(tmp_path, original(answer="4", solution=solution))
-    assert isinstance(outcome, Drop)
-    assert outcome.reason == "no_solution"
+    nothing = "neither an attempt to take nor a solution of its own"
+    assert outcome == Drop("no_solution", nothing)
+    unseen = original(answer="4", solution=solution, attempts=[attempt(0, "4")])
+    said = "no attempt was found right by its answer; let filter look first"
+    assert one(tmp_path, unseen) == Drop("no_solution", said)
 
 
 def test_over_length_rows_are_set_aside_with_the_number(tmp_path):

@@ -57,6 +57,53 @@ def test_the_first_rule_that_is_broken(change, reason):
     assert reason_of(change) == reason
 
 
+@pytest.mark.parametrize(
+    ("change", "evidence"),
+    [
+        ({"finish_reason": "length"}, ("truncated", "cut off after 12 tokens")),
+        ({"finish_reason": "length", "num_tokens": None}, ("truncated", "cut off")),
+        ({"finish_reason": "stopped"}, ("looping",
+         "ended as a loop while sampling after 12 tokens")),
+        ({"finish_reason": "tired"},
+         ("truncated", "its finish reason 'tired' is not known: it may be cut")),
+        ({"finish_reason": "abort"}, ("attempt_failed", "its finish reason is 'abort'")),
+        ({"reasoning": " "}, ("empty_thinking", "the thought is empty")),
+        ({"answer": None}, ("no_answer", "content ends: 'So \\\\boxed{2}.'")),
+        ({"content": "\\boxed{2}. No: \\boxed{3}"}, ("conflicting_answers", "'2' and then '3'")),
+    ],
+)  # fmt: skip
+def test_the_evidence_says_what_was_found(change, evidence):
+    drop = rules(row_of(change))
+    assert (drop.reason, drop.evidence) == evidence
+
+
+def test_lengths_say_both_numbers():
+    assert rules(row_of({}), min_tokens=13).evidence == "12 tokens < 13"
+    assert rules(row_of({}), max_tokens=11).evidence == "12 tokens > 11"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("\\boxed{2} or \\boxed{3}", None),
+        ("\\boxed{2}, \\boxed{3}", None),
+        ("\\boxed{2} or. \\boxed{3}", None),
+        ("\\boxed{2} or so; then \\boxed{3}", "conflicting_answers"),
+        ("\\boxed{2}. No: \\boxed{3}", "conflicting_answers"),
+        ("\\boxed{2} or \\boxed{3}. So \\boxed{4}", "conflicting_answers"),
+    ],
+)
+def test_boxes_that_the_domain_joins_are_one_answer_and_others_two(content, reason):
+    outcome = Rules(Rules.Config()).process(row_of({"content": content}), MathDomain())
+    assert (outcome.reason if isinstance(outcome, Drop) else None) == reason
+
+
+def test_the_share_of_another_script_is_a_setting():
+    text = "One and one make two, that is 二二二二二 and so it ends here"
+    assert reason_of({"reasoning": text}, max_foreign_share=0.11) == "wrong_language"  # 5 of 42
+    assert reason_of({"reasoning": text}, max_foreign_share=0.12) is None
+
+
 def test_a_thought_in_another_script_than_the_problem():
     chinese = "首先我们考虑这个方程的所有解并且逐一验证它们是否满足条件" * 3
     assert reason_of({"reasoning": f"One and one. {chinese}"}) == "wrong_language"

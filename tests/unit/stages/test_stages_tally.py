@@ -1,11 +1,12 @@
 import json
+import math
 
 import pytest
 from fakes import FakeTable, context
 
 from scalediff.core.errors import InputError, RecipeError
 from scalediff.core.records import Drop
-from scalediff.stages.tally import Tally, interval, normal, paired_gain, wilson
+from scalediff.stages.tally import Tally, interval, level_of, normal, paired_gain, wilson
 
 
 def row(key, verdicts, **columns):
@@ -29,6 +30,65 @@ def test_rows_gain_their_mean_and_undecided_is_not_right(tmp_path):
     assert scores["all"]["mean"] == pytest.approx((0.5 + 2 / 3) / 2)
     counts = {name: scores["all"][name] for name in ("problems", "samples", "undecided")}
     assert counts == {"problems": 2, "samples": 5, "undecided": 1}
+
+
+def test_the_interval_is_of_problems_where_each_has_several_samples(tmp_path):
+    right = {"a": 4, "b": 2, "c": 0, "d": 3}  # of four samples each: 1, 0.5, 0 and 0.75
+    rows = [row(key, ["right"] * n + ["wrong"] * (4 - n)) for key, n in right.items()]
+    _, scores = tally(rows, tmp_path)
+    found = scores["all"]
+    # by hand: s² = 0.546875 / 3, 0.5625 ± 1.959964 · √(s² / 4)
+    assert found["mean"] == 0.5625
+    assert found["low"] == pytest.approx(0.144091, abs=1e-6)
+    assert found["high"] == pytest.approx(0.980909, abs=1e-6)
+    # sixteen samples that were one a problem would say more than four problems do
+    assert found["low"] < wilson(9, 16)[1]
+    assert (found["problems"], found["samples"]) == (4, 16)
+
+
+def test_the_interval_is_wilson_s_where_each_problem_has_one_sample(tmp_path):
+    rows = [row(key, ["right" if key in "abc" else "wrong"]) for key in "abcd"]
+    _, scores = tally(rows, tmp_path)
+    found = [scores["all"][name] for name in ("mean", "low", "high")]
+    assert found == pytest.approx(wilson(3, 4))
+    assert found == pytest.approx([0.75, 0.300642, 0.954413], abs=1e-6)
+
+
+def test_attempts_of_another_role_do_not_count(tmp_path):
+    mixed = row("a", ["right", "wrong"])
+    mixed["attempts"].append({"role": "teacher", "sample_index": 0, "verdict": "right"})
+    outcomes, scores = tally([mixed], tmp_path)
+    assert outcomes == [("a", {"score": 0.5})]
+    assert scores["all"]["samples"] == 2
+    outcomes, scores = tally([mixed], tmp_path, role="teacher")
+    assert (outcomes, scores["all"]["samples"]) == ([("a", {"score": 1.0})], 1)
+    outcomes, _ = tally([mixed], tmp_path, role="student")
+    (drop,) = [drop for _, drop in outcomes]
+    assert (drop.reason, drop.evidence) == (
+        "attempt_failed",
+        "no attempt of the role 'student' to count",
+    )
+
+
+def test_the_level_at_the_floor_is_difficult(tmp_path):
+    rows = [row(str(level), ["right"], level=level) for level in (2, 3, 4)]
+    _, scores = tally(rows, tmp_path, difficult_from=3)
+    assert (scores["difficult"]["problems"], scores["simple"]["problems"]) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("value", "level"),
+    [
+        (3, 3), (3.0, 3), ("3", 3), (" Level 3 ", 3), ("level3", 3), (3.5, None), ("hard", None),
+        (None, None), ("Level", None), ("-3", None), ("1234567", None), (True, None),
+    ],
+)  # fmt: skip
+def test_a_level_is_a_number_however_it_is_written(value, level):
+    assert level_of(value) == level
+
+
+def test_one_problem_alone_says_nothing_of_the_spread():
+    assert normal([0.25]) == (0.25, -math.inf, math.inf)
 
 
 def test_groups_by_benchmark_and_level(tmp_path):
@@ -59,6 +119,7 @@ def test_groups_by_benchmark_and_level(tmp_path):
 def test_a_row_without_attempts_leaves_and_ungraded_ones_are_an_error(tmp_path):
     outcomes, scores = tally([row("a", []), row("b", ["right"])], tmp_path)
     assert isinstance(outcomes[0][1], Drop)
+    assert outcomes[0][1].reason == "attempt_failed"
     assert scores["all"]["problems"] == 1
     with pytest.raises(RecipeError, match="row c have no verdict"):
         tally([row("c", [None])], tmp_path)

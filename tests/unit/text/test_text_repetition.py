@@ -97,8 +97,8 @@ def test_thresholds_are_arguments():
 
 def test_time_is_linear():
     texts = [arithmetic(3000), "ab " * 60_000, "abc" * 60_000, "0 1 " * 40_000]
-    start = time.perf_counter()
+    start = time.process_time()
     for text in texts:
         assert len(text) > 100_000
         loop(text)
-    assert time.perf_counter() - start < 8
+    assert time.process_time() - start < 20  # in proportion to the square it were hours

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scalediff.text.marks import REASONS, TAGS, Thoughts, ending
@@ -200,7 +200,6 @@ def test_no_name_means_two_things():
 words = st.text(st.characters(exclude_characters="<>[]◁▷&`", codec="utf-8"), max_size=40)
 
 
-@settings(deadline=None)
 @given(words, words, st.sampled_from(PAIRS))
 def test_whatever_stands_between_the_tags(thought, content, pair):
     text = f"{pair[0]}x{thought}x{pair[1]}y{content}y"
@@ -217,7 +216,7 @@ def test_whatever_stands_between_the_tags(thought, content, pair):
 def test_hostile_texts_take_no_time(text):
     start = time.process_time()
     split(text)
-    assert time.process_time() - start < 5
+    assert time.process_time() - start < 20
 
 
 HIDDEN = "\u200b"

@@ -3,7 +3,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -310,7 +309,7 @@ def test_a_child_ends_when_its_parent_is_killed():
         "import os, subprocess, sys, time, threading\n"
         "from scalediff.training import child\n"
         "threading.Thread(target=child._end_with_parent, daemon=True).start()\n"
-        "print('up', flush=True)\ntime.sleep(60)\n"
+        "print('up', flush=True)\ntime.sleep(600)\n"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -318,9 +317,7 @@ def test_a_child_ends_when_its_parent_is_killed():
     try:
         assert process.stdout.readline() == b"up\n"
         process.stdin.close()
-        started = time.monotonic()
-        assert process.wait(timeout=20) == 1
-        assert time.monotonic() - started < 20
+        assert process.wait(timeout=200) == 1
     finally:
         process.kill()
         process.stdout.close()

@@ -24,14 +24,14 @@ def test_the_oracle_agrees_with_the_world_on_10_000_problems():
 
 
 @given(some_problem, st.randoms(use_true_random=False))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_whitespace_does_not_matter(problem, rng):
     spaced = re.sub(" ", lambda _: rng.choice([" ", "  ", "\n", " \t"]), problem.problem)
     assert read(f"\n {spaced} ") == read(problem.problem)
 
 
 @given(some_problem, st.data())
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_a_problem_that_breaks_off_is_refused(problem, data):
     cut = data.draw(st.integers(0, len(problem.problem) - 1))
     reading = read(problem.problem[:cut])
@@ -42,7 +42,7 @@ def test_a_problem_that_breaks_off_is_refused(problem, data):
 
 
 @given(some_problem, st.data())
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_one_wrong_letter_is_refused(problem, data):
     letters = [m.start() for m in re.finditer("[A-Za-z]", problem.problem)]
     at = data.draw(st.sampled_from(letters))
@@ -51,7 +51,7 @@ def test_one_wrong_letter_is_refused(problem, data):
 
 
 @given(some_problem, st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_missing_word_is_refused(problem, data):
     words = problem.problem.split(" ")
     named = [i for i, w in enumerate(words) if re.fullmatch("[A-Za-z]+", w)]

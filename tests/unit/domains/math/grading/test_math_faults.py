@@ -222,15 +222,16 @@ def test_what_a_sentence_says_is_read_wholly(response, answer):
     ids=["spaces", "lines", "blank lines", "colons"],
 )
 def test_runs_of_spaces_cost_no_time(text):
-    start = time.monotonic()
+    # the fault took minutes; other work on the machine takes none of this process's own time
+    start = time.process_time()
     answer_of(text)
-    assert time.monotonic() - start < 2
+    assert time.process_time() - start < 5
 
 
 def test_nested_sets_are_given_up_in_a_bounded_time():
     letters = "abcdefghijklmnopqrst"
     shifted = letters[1:] + letters[0]
     one, other = (",".join([r"\{" + ",".join(word) + r"\}"] * 20) for word in (letters, shifted))
-    start = time.monotonic()
+    start = time.process_time()
     assert grade_at_once(rf"\{{{one}\}}", rf"\{{{other}, z\}}") is None
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 10

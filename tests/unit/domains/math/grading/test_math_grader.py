@@ -172,7 +172,7 @@ def test_exact_comparison_both_ways(a, b, value):
 @pytest.fixture(scope="module")
 def symbolic_verdicts():
     async def grade():
-        grader = Grader(seconds=20)
+        grader = Grader(seconds=60)
         try:
             pairs = [grader.grade_pair(a, b) for a, b, _ in SYMBOLIC]
             return await asyncio.gather(*pairs)
@@ -188,8 +188,8 @@ def test_symbolic_comparison(symbolic_verdicts, i):
 
 
 def test_a_pair_that_never_ends_is_undecided_and_delays_no_other():
-    async def grade():
-        grader = Grader(seconds=1.0, workers=1)
+    async def grade(seconds):
+        grader = Grader(seconds=seconds, workers=1)
         hang = (r"x^{5^{5^{5^5}}}+y=1", r"x^{5^{5^{5^6}}}+y=2")
         try:
             verdicts = await asyncio.gather(
@@ -206,10 +206,14 @@ def test_a_pair_that_never_ends_is_undecided_and_delays_no_other():
         finally:
             await grader.close()
 
-    verdicts, asked = asyncio.run(grade())
-    assert [(v.value, v.rule) for v in verdicts[:2]] == [("undecided", "timeout")] * 2
+    # the hanging pair needs more than any limit; what the others need depends on the machine's load
+    for seconds in (1.0, 8.0, 60.0):
+        verdicts, asked = asyncio.run(grade(seconds))
+        assert [(v.value, v.rule) for v in verdicts[:2]] == [("undecided", "timeout")] * 2
+        assert asked == 3, "equal pairs in flight are asked once"
+        if not any(v.rule == "timeout" for v in verdicts[2:]):
+            break
     assert [v.value for v in verdicts[2:]] == ["right", "right"]
-    assert asked == 3, "equal pairs in flight are asked once"
 
 
 def test_arithmetic_starts_no_process_and_a_grader_serves_several_event_loops():
@@ -238,7 +242,7 @@ def test_processes_that_do_not_start_are_an_error_and_never_a_verdict(monkeypatc
             await grader.close()
 
     with pytest.raises(PrerequisiteError, match="do not start"):
-        asyncio.run(asyncio.wait_for(grade(), 100))
+        asyncio.run(asyncio.wait_for(grade(), 280))
     assert len(started) > 1
 
 
