@@ -41,14 +41,22 @@ def main():
             f"| {share(seen['unclear', 'right'], of['unclear'])} "
             f"| {share(undecided, of['equal'] + of['different'])} |"
         )
+    told = rows("siblings.jsonl")
+    verdicts = grade_many((r["response"], r["answer"]) for r in told)
+    print_table("siblings", told, "verdict", verdicts, ("right", "wrong", "undecided"))
     told = rows("responses.jsonl")
     verdicts = grade_many((r["response"], r["gold"], r["finish_reason"]) for r in told)
+    print_table("responses", told, "truth", verdicts, ("right", "wrong", "no_answer", "unclear"))
+
+
+def print_table(name, told, label, verdicts, truths):
+    """How often each truth got each verdict."""
     seen = Counter()
     for r, v in zip(told, verdicts, strict=True):
-        seen[r["truth"], "no_answer" if v.rule == "no_answer" else v.value] += 1
-    of = Counter(r["truth"] for r in told)
-    print("\n| responses | called right | wrong | no answer | undecided |\n|---|---|---|---|---|")
-    for truth in ("right", "wrong", "no_answer", "unclear"):
+        seen[r[label], "no_answer" if v.rule == "no_answer" else v.value] += 1
+    of = Counter(r[label] for r in told)
+    print(f"\n| {name} | called right | wrong | no answer | undecided |\n|---|---|---|---|---|")
+    for truth in truths:
         cells = [str(seen[truth, v]) for v in ("right", "wrong", "no_answer", "undecided")]
         print(f"| {truth.replace('_', ' ')} ({of[truth]}) | " + " | ".join(cells) + " |")
 

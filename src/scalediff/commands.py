@@ -215,8 +215,20 @@ def _export_rows(run: Run, last: str, out: Path, shape: Callable[[Row], Row]) ->
     """The rows of the last step."""
     table = run.table(last, texts=True)
     assert table is not None
-    rows = STOPPING.checked(table.rows())
-    count = write_jsonl(out, map(shape, rows), overwrite=True)
+    in_review = 0
+
+    def written() -> Iterator[Row]:
+        nonlocal in_review
+        for row in STOPPING.checked(table.rows()):
+            in_review += row.get("review") is True
+            yield shape(row)
+
+    count = write_jsonl(out, written(), overwrite=True)
+    if in_review:
+        Console().say(
+            f'  {in_review:,} of the {count:,} rows in {out} are in review ("review": true); '
+            "assemble leaves them out, any other program has to do so itself"
+        )
     if count == 0:
         Console().say(f"  no row is left; {companions(out)[0]} says why each one left")
 

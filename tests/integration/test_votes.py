@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 from commands import lines, run
 
-from scalediff import cli
+from scalediff import cli, grade
 
 SOLVED = "<think>Two and two are four, I think.</think>It is \\boxed{4}."
 OTHER = "<think>Two and two are five, I think.</think>It is \\boxed{5}."
@@ -130,3 +130,31 @@ def test_a_dataset_says_what_its_confidence_is_a_share_of(call, tmp_path):
         "`confidence` is `num_agree` over `num_graded`: the share of the teacher's graded" in card
     )
     assert "`num_counted` are all its attempts" in card
+
+
+def test_generations_that_gave_nothing_count_and_the_end_says_what_is_in_review(call, tmp_path):
+    empty = row_of(1, SOLVED) | {"generations": [SOLVED, None, None, None]}
+    del empty["finish_reasons"]
+    lines(tmp_path / "in.jsonl", empty, row_of(2, SOLVED, SOLVED))
+    said = call("filter", "in.jsonl", "-o", "out.jsonl")
+    first, second = rows_in(tmp_path / "out.jsonl")
+    assert (first["num_counted"], first["review"]) == (4, True)
+    assert not second.get("review")
+    assert '1 of the 2 rows in out.jsonl are in review ("review": true); assemble leaves' in said
+    call("assemble", "out.jsonl", "-o", "ds")
+    (path,) = (tmp_path / "ds").rglob("*.parquet")
+    assert [row["problem"] for row in pq.read_table(path).to_pylist()] == [second["problem"]]
+
+
+def test_an_unknown_finish_reason_is_undecided(call, tmp_path):
+    row = {
+        "problem": "1?",
+        "answer": "7",
+        "response": "It is \\boxed{7}.",
+        "finish_reason": "tired",
+    }
+    lines(tmp_path / "in.jsonl", row)
+    call("grade", "in.jsonl", "-o", "out.jsonl")
+    (graded,) = rows_in(tmp_path / "out.jsonl")
+    assert (graded["verdict"], graded["verdict_rule"]) == ("undecided", "not_read")
+    assert grade("\\boxed{7}", "7", finish_reason="tired").rule == "not_read"

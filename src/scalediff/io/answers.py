@@ -20,23 +20,32 @@ ReadOff = Callable[[str], str | None]
 """The answer that a worked text ends with (``Domain.answer``), or None."""
 
 _MISSING = "(?:not(?:yet)?(?:found|available|applicable|provided|given|known|specified|stated|" \
-    "extracted|determined|annotated|parsed|needed|required|sure)|unknown|unanswered|unspecified|" \
-    "unavailable|undisclosed|missing|omitted|pending|skip(?:ped)?|blank|withheld)"  # fmt: skip
+    "extracted|determined|annotated|parsed|needed|required|sure|enoughinfo(?:rmation)?)|unknown|" \
+    "unk|unanswered|unspecified|" \
+    "unavailable|undisclosed|missing|omitted|pending|skip(?:ped)?|blank|withheld|redacted|" \
+    "deleted|removed|unanswerable|insufficientinfo(?:rmation)?)"  # fmt: skip
 _WHERE = "(?:above|below|attached|attachment|follows)"
 _PLACEHOLDER = re.compile(
-    rf"na|none|null|nil|nan|tb[dac]|todo|tobe(?:determined|announced|added|prove[dn]|shown)|idk"
+    rf"(?:(?:the)?(?:final)?(?:answer|solution|result)(?:is)?)?(?:na|none|null|nil|nan)|tb[dac]|todo|tobe(?:determined|announced|added|prove[dn]|shown)"
+    rf"|(?:i)?(?:dk|dono?tknow)"
     rf"|{_MISSING}|none(?:given|found|provided|available|specified)"
     rf"|(?:the)?(?:final|correct|reference|gold)?(?:answer|solution|result|groundtruth)(?:is)?"
     rf"(?:{_MISSING}|{_WHERE})"
-    rf"|no(?:valid|final|numeric(?:al)?|clear|short|single|reference|explicit|known|correct)*"
-    rf"(?:answer|groundtruth|gold|label)(?:found|given|provided|available|needed|required)?"
+    rf"|no(?:valid|final|numeric(?:al)?|clear|short|single|reference|explicit|known|correct|boxed|"
+    rf"finite|official)*(?:answer|groundtruth|gold|label)(?:found|given|provided|available|needed|required)?"
     rf"|(?:please)?(?:see|referto|cf)(?:the|full|detailed|official|worked|{_WHERE})*"
-    rf"(?:solutions?|proof|explanation|answer|figure|text|image|notes?|details|comments|reasoning|"
+    rf"(?:files?|pages?|solutions?|proof|explanation|answer|figure|text|image|notes?|details|comments|reasoning|"
     rf"diagram|graph|{_WHERE})+"
     rf"|(?:an?|the|full|formal|complete|see)*proofs?(?:only|based|problem|question|required|needed|"
     rf"omitted|isgiven|insolution|{_WHERE})*"
-    rf"|answers?(?:may|will|can)?vary|(?:empty|invalid)answer|placeholder|pars(?:e|ing)error"
-    rf"|extractionfailed"
+    rf"|no(?:valid|final|official|reference)*(?:solution|response|output|result)"
+    rf"(?:given|provided|available|extracted|returned)"
+    rf"|(?:this|itis|thisis|a|to)*(?:qed|prove[dn]?|proofproblem|showthat)|same(?:as)?{_WHERE}"
+    rf"|(?:answers?(?:may|will|can)?)?var(?:y|ies)|openended(?:question|problem)?"
+    rf"|(?:error|failed|failure|timeout|timedout|invalid|crash(?:ed)?|exception)"
+    rf"|(?:failed|unable|couldnot|cannot|cant)(?:to)?(?:be)?(?:parse|extract)d?(?:(?:the)?answer)?"
+    rf"|(?:pars(?:e|ing)|extract(?:ion)?|generation)(?:failed|failure|error)"
+    rf"|(?:image|figure|picture|diagram)(?:{_MISSING}|only)?|(?:empty|invalid)answer|placeholder"
 )
 """What people and programs write where there is no answer, letters alone. A bare ``None`` is one of
 them, since programs write it; one that somebody has set (``\\text{none}``) is an answer, and so is
@@ -44,13 +53,17 @@ them, since programs write it; one that somebody has set (``\\text{none}``) is a
 
 _ELSEWHERE = frozenset({
     "略", "证明略", "解析略", "答案略", "解答略", "见解析", "答案见解析", "详见解析", "证明",
-    "证明题", "无答案", "暂无", "暂无答案", "未知", "未找到",
+    "证明题", "无", "没有答案", "不知道", "无法确定答案", "нет ответа", "неизвестно", "ответа нет",
+    "sin respuesta", "sem resposta", "pas de réponse", "keine antwort", "nessuna risposta",
+    "답 없음", "정답 없음", "없음", "なし", "解答なし", "不明", "∎", "■", "无答案",
+    "暂无", "暂无答案", "未知", "未找到",
 })  # fmt: skip
 _MARKS = frozenset({
     "-", "--", "---", "–", "—", "?", "??", "???", ".", "..", "...", "…", "_", "__", "___", "*",
-    "/", "//", "#", "~", "[]", '""', "''",
+    "/", "//", "#", "~", "[]", "{}", "()", '""', "''",
 })  # fmt: skip
-_WORDS = re.compile(r"[A-Za-z][A-Za-z \t_/.,:;!'\"()<>\[\]-]*")
+_DRAWN = re.compile(r"[*_.?…~#–—-]{2,}")
+_WORDS = re.compile(r"[A-Za-z][A-Za-z \t_/.,:;!'’\"()<>\[\]-]*(?:(?<=figure )\d{1,3}\.?)?", re.I)
 _WRAPPED = re.compile(r"\\(?:boxed|fbox|text|mathrm|textbf|mbox)\s*\{([^{}]*)\}|\$\$?([^$]*)\$\$?")
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 _PROSE = re.compile(r"(?<![\\A-Za-z])[^\W\d_]{2,}")
@@ -111,6 +124,8 @@ def answer_in(value: Any, read_off: ReadOff | None = None) -> Answer:
 
 
 def _of_number(value: int | float | Decimal) -> Answer:
+    if isinstance(value, int):
+        return Answer(format(Decimal(value), "f"), "read")  # str() refuses over 4,300 digits
     if not math.isfinite(value):
         return Answer(state="unread", detail="no finite number")
     if isinstance(value, float) and value.is_integer():
@@ -167,7 +182,7 @@ def is_placeholder(text: str) -> bool:
         [False, False, False, False, False]
     """
     text = unicodedata.normalize("NFKC", text).strip()
-    if text in _MARKS or text.strip("。. ") in _ELSEWHERE:
+    if text in _MARKS or _DRAWN.fullmatch(text) or text.strip("。. ").casefold() in _ELSEWHERE:
         return True
     is_set = False
     while (inner := _WRAPPED.fullmatch(text)) is not None:
@@ -175,7 +190,7 @@ def is_placeholder(text: str) -> bool:
         text = (inner[1] if inner[1] is not None else inner[2]).strip()
         if not text:
             return True
-    words = text.strip("()[]<>{}\"'`*_ \t")
+    words = text.strip("()[]<>{}\"'`*_# \t")
     if len(words) > 60 or not _WORDS.fullmatch(words):
         return text in _MARKS
     letters = "".join(c for c in words if c.isalpha()).lower()

@@ -25,7 +25,9 @@ NAMES = ("answer", "expectedanswer", "finalanswer", "goldanswer", "gold", "groun
 
 _NAMES_BESIDE_A_RESPONSE = ("groundtruth", "referenceanswer", "expectedanswer")
 
-CONTAINERS = ("reward_model", "info", "metadata", "meta", "extra_info", "verification_info")
+CONTAINERS = ("reward_model", "info", "metadata", "meta", "extra_info", "verification_info",
+              "extra", "reward", "data", "annotations", "annotation", "scoring", "labels",
+              "problem_metadata")  # fmt: skip
 """Columns that hold objects (or their JSON text) in which gold is kept."""
 
 _HARDLY_MORE = 16
@@ -33,7 +35,15 @@ _HARDLY_MORE = 16
 
 _WORDS_OF_NAME = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
 _LIKE_GOLD = re.compile(r"answer|truth|gold|expect|correct(?!ness)|reference|label|target")
+_A_WORD = re.compile(r"[A-Za-z]{3,}(?:[ _-][A-Za-z]+)*")
 _LIKE_GOLD_WHOLE = frozenset({"ans", "gt"})
+_MAY_BE_GOLD = frozenset({
+    "result", "final", "output", "extractedanswer", "finalresult", "expectedoutput", "答案",
+    "标准答案", "参考答案", "正确答案", "正解", "答え", "정답", "ответ", "respuesta", "réponse",
+    "resposta",
+})  # fmt: skip
+"""Names that may be of gold; said only of a row that has none."""
+
 _NOT_GOLD = frozenset({
     "type", "types", "format", "formats", "count", "num", "len", "length", "index", "idx", "id",
     "ids", "source", "unit", "units", "content", "score", "has", "is", "rate", "model",
@@ -101,7 +111,10 @@ def find_gold(
                 others.append(place)
         elif answer.text is not None or found[1].state == "none":
             found = (place, answer) if answer.state != "none" else found
-    if found[1].text is None:
+    if found[1].text is not None:
+        if named is None and not is_ours(row):
+            others += _rivals(row, layout, read_off, found, others)
+    else:
         for place, answer in _like_gold(row, layout, read_off):
             if answer.state == "unread" and found[1].state == "none":
                 found = (place, answer)
@@ -110,12 +123,38 @@ def find_gold(
     return Gold(found[1], found[0], tuple(others))
 
 
+def _rivals(
+    row: Row, layout: str, read_off: ReadOff | None, found: tuple[str, Answer], known: list[str]
+) -> Iterator[str]:
+    """Places that look like gold and hold another answer than the one that was read."""
+    read = _same_form(found[1].text)
+    for place, answer in _like_gold(row, layout, read_off):
+        name = _plain(place.rpartition(".")[2])
+        weak = name in _MAY_BE_GOLD or "solution" in name
+        other = answer.text is not None and _same_form(answer.text) != read
+        if other and any(map(str.isdigit, read)) and _A_WORD.fullmatch(str(answer.text)):
+            continue  # the name of a class
+        if other and not weak and place not in (found[0], *known):
+            yield place
+
+
+def _same_form(text: str | None) -> str:
+    """A text without what does not make it another answer."""
+    plain = "".join((text or "").split()).strip("$.")
+    boxed = re.fullmatch(r"\\boxed\{(.*)\}", plain)
+    return boxed[1] if boxed else plain
+
+
 def _of_choices(row: Row, value: Any) -> Answer | None:
     """What a number is beside choices: the place of one, counted from who knows where."""
     choices = row.get("choices", row.get("options"))
-    if isinstance(value, int) and not isinstance(value, bool) and isinstance(choices, list | dict):
-        return Answer(state="unread", detail="the number of a choice")
-    return None
+    if isinstance(value, bool) or not isinstance(choices, list | dict):
+        return None
+    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    if isinstance(value, str) and value.strip().isdecimal() and len(value.strip()) < 4:
+        said = choices.values() if isinstance(choices, dict) else choices
+        whole = int(value) <= len(choices) and value.strip() not in {str(c).strip() for c in said}
+    return Answer(state="unread", detail="the number of a choice") if whole else None
 
 
 def _known(row: Row, layout: str, read_off: ReadOff | None) -> Iterator[tuple[str, Any]]:
@@ -185,7 +224,7 @@ def _like_gold(row: Row, layout: str, read_off: ReadOff | None) -> Iterator[tupl
 def _is_like_gold(name: str) -> bool:
     words = {word.lower() for word in _WORDS_OF_NAME.findall(name)}
     like = any(_LIKE_GOLD.search(word) for word in words) or words & _LIKE_GOLD_WHOLE
-    return bool(like) and not words & _NOT_GOLD
+    return _plain(name) in _MAY_BE_GOLD or (bool(like) and not words & _NOT_GOLD)
 
 
 def with_gold(row: Row, gold: Gold) -> Row:

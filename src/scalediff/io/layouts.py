@@ -22,7 +22,7 @@ from scalediff.core.keys import problem_id
 from scalediff.core.records import Row
 from scalediff.io.endings import at_place, reason_of
 from scalediff.text.marks import Thoughts
-from scalediff.text.messages import FIELDS, apart, as_text, with_thought
+from scalediff.text.messages import FIELDS, apart, as_text, message_in, with_thought
 from scalediff.text.thoughts import split
 
 LAYOUTS = ("problem", "question", "conversations", "messages", "prompt")
@@ -41,6 +41,9 @@ _USER = ("human", "user")
 _ASSISTANT = ("gpt", "assistant", "model", "bot", "chatgpt")
 _NO_MORE = Thoughts()
 RESPONSES = ("response", "generation", "generations")
+_INNER = ("message", "text", "output_text", "generated_text", "output")
+"""Where an object that is a response holds its text."""
+
 _ATTEMPT_TEXTS = ("reasoning", "content", "answer", "finish_reason", "model", "attempt_id",
                   "rejected", "rejected_evidence", "verdict", "verdict_rule", "unread")  # fmt: skip
 _ATTEMPT_NUMBERS = ("num_tokens", "sample_seed")
@@ -238,16 +241,18 @@ def _responses(row: Row, column: str, more: Thoughts) -> list[tuple[str, str]]:
     one = not isinstance(value, list) or _is_conversation(value) or _is_parts(value)
     found = []
     several: list[Any] = [value] if one else list(value or ())
-    for place, response in enumerate(several):
-        text = _response(response)
-        if text is None:
-            continue
+    texts = [_response(response) for response in several]
+    if all(text is None for text in texts):
+        return []
+    for place, (response, text) in enumerate(zip(several, texts, strict=True)):
+        # one of several that gave nothing is an attempt all the same
+        text = text or ""
         names = [n for n in FIELDS if n != column and isinstance(row.get(n), list) != one]
         thoughts = [at_place(row.get(name), place) for name in names]
         beside = next((t for t in thoughts if isinstance(t, str) and t.strip()), None)
         if beside is not None:
             text = with_thought(*apart(beside, text))
-        reason = reason_of(response if isinstance(response, dict) else {}, 0, more.finish_reasons)
+        reason = reason_of(_object_of(response), 0, more.finish_reasons)
         if reason == "stop":
             reason = reason_of(row, place, more.finish_reasons)
         found.append((text, reason))
@@ -257,9 +262,11 @@ def _responses(row: Row, column: str, more: Thoughts) -> list[tuple[str, str]]:
 def _response(value: Any) -> str | None:
     """The text of one response: text, a message or what holds it, its parts, or turns."""
     if isinstance(value, str):
-        return value
+        return value if message_in(value) is None else as_text({"content": value})
     if isinstance(value, dict):
-        inner = value.get("message", value.get("text"))
+        inner = next((value[n] for n in _INNER if value.get(n) is not None), None)
+        if isinstance(choices := value.get("choices"), list) and inner is None and choices:
+            inner = choices[0]
         return _turn_text(value) if inner is None else _response(inner)
     if not isinstance(value, list) or not value:
         return None
@@ -267,6 +274,16 @@ def _response(value: Any) -> str | None:
         return as_text({"content": value})
     turns = [turn for turn in value if isinstance(turn, dict) and _role(turn) in _ASSISTANT]
     return _turn_text(turns[0]) if turns else None
+
+
+def _object_of(response: Any) -> dict[str, Any]:
+    """The object that may say why a response ended; empty where it is none."""
+    if isinstance(response, str):
+        return message_in(response) or {}
+    if isinstance(response, list):
+        turns = (t for t in response if isinstance(t, dict) and _role(t) in _ASSISTANT)
+        return next(turns, {})
+    return response if isinstance(response, dict) else {}
 
 
 def _is_conversation(value: list[Any]) -> bool:

@@ -16,7 +16,7 @@ from scalediff.core.domain import Domain
 from scalediff.core.records import Drop, Row, Verdict, attempts_of, unanswered
 from scalediff.core.stage import AsyncStage, Config, Context
 from scalediff.io.gold import gold_of
-from scalediff.text.marks import ending
+from scalediff.text.marks import ending, may_be_cut
 
 
 class GradeConfig(Config):
@@ -33,7 +33,7 @@ class Grade(AsyncStage):
     """Awaits the domain's grader; pays nothing."""
 
     name = "grade"
-    version = "3"
+    version = "4"
     adds = ("attempts", "pass_rate")
     Config = GradeConfig
     config: GradeConfig
@@ -87,7 +87,9 @@ def answer_columns(attempt: Mapping[str, Any], domain: Domain) -> dict[str, str 
     may then stand in the thought, wherever a server put it.
     """
     content, reason = attempt.get("content") or "", attempt.get("finish_reason")
-    if not content.strip() or (ending(reason) != "stop" and attempt.get("reasoning") is None):
-        return {"answer": None}
+    meaning = ending(reason)
+    if not content.strip() or (meaning != "stop" and attempt.get("reasoning") is None):
+        may_be = content.strip() and meaning == "unknown"
+        return {"answer": None} | ({"unread": may_be_cut(reason)} if may_be else {})
     found = domain.read(content, reason)
     return {"answer": found.answer} | ({"unread": found.unread} if found.unread else {})

@@ -91,7 +91,7 @@ class Sources(SetStage):
     """Reads everything once, in order."""
 
     name = "sources"
-    version = "4"
+    version = "5"
     births = True
     adds = ("problem", "problem_id", "answer", "solution", "benchmark", "attempts")
     Config = SourcesConfig

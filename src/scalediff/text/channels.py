@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from scalediff.text.marks import PHRASES
+from scalediff.text.marks import BLOCKS, PHRASES
 
 _HEAD = re.compile(
     r"(?:<\|start\|>\s*assistant\s*)?(?:<\|channel\|>|\A)\s*(analysis|commentary|final)\b"
@@ -21,6 +21,10 @@ _STRIPPED_START = re.compile(
     r"\s*(?:assistant)?(analysis|commentary)"
     r"(?:(?=[^\W_]|[\"'“‘(\[{\\$*#<])|[^\S\n]*\n|[^\S\n]+(?=[A-Z]))"
 )
+_BLOCKS = tuple(
+    (re.compile(begins, re.IGNORECASE | re.DOTALL), re.compile(ends, re.IGNORECASE), alone)
+    for begins, ends, alone in BLOCKS
+)
 _CLOSED_BY = "[END FINAL RESPONSE]"
 _Parts = tuple[list[str], list[str]]
 
@@ -30,7 +34,7 @@ def channels(text: str) -> _Parts | None:
 
     Where it ends within a thought there is no content.
     """
-    return _with_tokens(text) or _stripped(text) or _phrases(text)
+    return _with_tokens(text) or _blocks(text) or _stripped(text) or _phrases(text)
 
 
 def _with_tokens(text: str) -> _Parts | None:
@@ -64,6 +68,24 @@ def _stripped(text: str) -> _Parts | None:
         at, name = mark.end(), mark[1]
     parts[name == "final"].append(text[at:])
     return parts if name == "final" else ([*parts[1], *parts[0]], [])
+
+
+def _blocks(text: str) -> _Parts | None:
+    thoughts: list[str] = []
+    for begins, ends, alone in _BLOCKS:
+        at = 0
+        while (start := begins.match(text, at)) or (alone and not thoughts):
+            after = start.end() if start else 0
+            stop = ends.search(text, after)
+            if stop is None and start is None:
+                break
+            thoughts.append(text[after : stop.start() if stop else None])
+            if stop is None:
+                return thoughts, []
+            at = stop.end()
+        if thoughts:
+            return thoughts, [text[at:]]
+    return None
 
 
 def _phrases(text: str) -> _Parts | None:

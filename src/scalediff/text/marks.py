@@ -20,7 +20,8 @@ Tags = tuple[tuple[str, ...], ...]
 _NAMES = (
     *("think", "thinking", "thought", "thoughts", "reason", "reasoning", "reflection"),
     *("analysis", "rationale", "scratchpad", "cot", "chain_of_thought", "thought_process"),
-    *("thinking_process", "reasoning_process", "inner_monologue"),
+    *("thinking_process", "reasoning_process", "inner_monologue", "inner_thoughts"),
+    *("internal_monologue", "antthinking", "think_fast", "think_faster"),
     *("seed:think", "longcat_think"),  # Seed-OSS, LongCat
 )
 TAGS: Tags = (
@@ -28,6 +29,9 @@ TAGS: Tags = (
     ("[THINK]", "[/THINK]"),  # Magistral
     ("[THINKING]", "[/THINKING]"),
     ("[REASONING]", "[/REASONING]"),
+    ("[THOUGHT]", "[/THOUGHT]"),
+    ("<|thought_start|>", "<|thought_end|>"),  # MiniCPM
+    ("<|think_start|>", "<|think_end|>"),
     ("◁think▷", "◁/think▷"),  # Kimi
     # Sky-T1, Bespoke, OpenThoughts
     ("<|begin_of_thought|>", "<|end_of_thought|>", "<|begin_of_solution|>", "<|end_of_solution|>"),
@@ -42,6 +46,24 @@ TAGS: Tags = (
 )  # fmt: skip
 """Beginning and end of a thought; where there are such also the beginning of the answer, which ends
 a thought that is still open, and its end. ``<answer>`` and the like stay in the content."""
+
+NAMED = (
+    r"(?![\w:-]{0,40}(?:answer|response|solution|final))(?!no[_-]?|[\w:-]{0,40}[_-](?:on|off)\b)"
+    r"(?=[\w:-]{0,40}(?:think|thought|reason|reflect|scratch[_-]?pad|monolog|analysis|ponder))"
+    r"[a-z][\w:-]{2,60}"
+)
+"""Names of tags that are not in the table and are of a thought all the same."""
+
+BLOCKS = (
+    (r"\s*<\|im_start\|>think\b", r"<\|im_start\|>answer\b(?: *\n)?", True),  # s1
+    (r"\s*(?:<\|begin\|>assistant)?<\|think\|>(?=(?:(?!<\|/think\|>).)*<\|end\|>)",
+     r"<\|end\|>\s*<\|begin\|>assistant<\|content\|>", True),  # Solar
+    (r"\s*Thinking\.\.\.[^\S\n]*\n", r"\n\.\.\.done thinking\.", True),  # Ollama's command line
+    (r"\s*<details\b[^<>]{0,200}\btype=.?reasoning\b[^<>]{0,200}>"
+     r"(?:\s*<summary>[^<]{0,200}</summary>)?", r"</details>", False),  # Open WebUI
+)  # fmt: skip
+"""What begins a response as a thought, what ends it, and whether the end alone is enough; a thought
+that begins and does not end is cut."""
 
 PHRASES = (
     (r"here(?:'s| is) my thought process:?", r"here(?:'s| is) my response:?"),  # Granite
@@ -61,6 +83,7 @@ REASONS: dict[str, str] = {
     "stop": "stop eos eos_token eos_token_id stop_sequence stop_token stop_string stop_word word"
     " matched_stop end_turn end_of_turn end_of_text end_of_sequence eot natural finish"
     " finished complete completed completion done success succeeded ok tool_calls tool_call"
+    " s end normal hit_eos im_end eot_id eom_id end_of_sentence end_of_message eos_id"
     " tool_use function_call",
     "length": "length max_length max_len max_tokens max_token max_new_tokens max_output_tokens"
     " max_completion_tokens max_tokens_reached max_length_reached max_tokens_exceeded"
@@ -100,19 +123,32 @@ def ending(reason: object, extra: Mapping[str, str] | None = None) -> Ending:
         reason = next((reason[n] for n in ("type", "reason") if reason.get(n)), "unknown")
     if reason is None or (isinstance(reason, float) and reason != reason):
         return "stop"
+    if isinstance(reason, int) and reason >= _LEAST_ID:
+        return "stop"
     if not isinstance(reason, str):
         return "unknown"
     name = _folded(reason)
-    if name in ("", "none", "null", "nan"):
+    if name in ("none", "null", "nan") or not reason.strip():
+        return "stop"
+    if name.isdecimal() and len(name) < _LONGEST_ID and int(name) >= _LEAST_ID:
         return "stop"
     known = {_folded(n): meaning for n, meaning in (extra or {}).items()}
     return known.get(name) or _MEANINGS.get(name, "unknown")  # type: ignore[return-value]
+
+
+def may_be_cut(reason: object) -> str:
+    """What is to say of a response whose finish reason nobody knows, in place of its answer."""
+    return f"it may be cut, its finish reason {str(reason)[:40]!r} is not known"
 
 
 def _folded(name: str) -> str:
     letters = "".join(filter(str.isalnum, name.rpartition(".")[2].casefold()))
     return re.sub(r"^(?:finish|stop|done|end)reason(?=.)", "", letters)
 
+
+_LEAST_ID, _LONGEST_ID = 1_000, 9
+"""A number from here on is the id of the token that ended a response; smaller ones are numbers of
+reasons, which differ from server to server."""
 
 _MEANINGS = {_folded(n): meaning for meaning, names in REASONS.items() for n in names.split()}
 

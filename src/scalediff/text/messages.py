@@ -11,14 +11,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from scalediff.text.thoughts import Extra, cleaned, split
 
 FIELDS = ("reasoning_content", "reasoning", "thinking", "thinking_content", "reasoning_text",
           "think_content", "reasoning_details")  # fmt: skip
 """Fields of a thought, in the order in which they count."""
 
-_THOUGHT_PARTS = ("thinking", "reasoning", "thought", "reasoning_content", "thinking_content",
-                  "reasoning_text", "summary_text")  # fmt: skip
+_CONTENT_PARTS = (None, "text", "output_text", "input_text", "text_delta", "message")
+"""Types of parts that are content; one of any other type is thought, or nothing."""
 _TEXTS = ("text", "thinking", "reasoning", "thought", "summary", "content", "value",
           "reasoning_text", "reasoningText")  # fmt: skip
 
@@ -35,6 +37,8 @@ def parts_of(message: Mapping[str, Any]) -> tuple[str | None, str | None]:
         ('Hm.', '4')
     """
     content = message.get("content")
+    if (held := message_in(content)) is not None:
+        return parts_of({**message, **held})
     inline: list[str] = []
     if isinstance(content, list):
         said = [(_is_thought(part), _text(part)) for part in content]
@@ -47,6 +51,18 @@ def parts_of(message: Mapping[str, Any]) -> tuple[str | None, str | None]:
     if reasoning is None and found:
         reasoning = ""
     return reasoning, content if isinstance(content, str) else None
+
+
+def message_in(content: Any) -> dict[str, Any] | None:
+    """The message that a text holds as JSON; None where it is another text."""
+    if not isinstance(content, str) or content[:64].lstrip()[:1] != "{":
+        return None
+    try:
+        held = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return None
+    is_message = "content" in held and any(name in held for name in FIELDS)
+    return held if is_message and held["content"] != content else None
 
 
 def as_text(message: Mapping[str, Any]) -> str | None:
@@ -83,7 +99,7 @@ def _is_thought(part: Any) -> bool:
     kind = part.get("type")
     if kind is None:
         return part.get("thought") is True or ("text" not in part and _text(part) is not None)
-    return kind in _THOUGHT_PARTS or part.get("thought") is True
+    return kind not in _CONTENT_PARTS or part.get("thought") is True
 
 
 def _text(value: Any, depth: int = 0) -> str | None:

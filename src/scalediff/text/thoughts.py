@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from scalediff.text.channels import channels
-from scalediff.text.marks import HARMONY, TAGS, Tags, ending
+from scalediff.text.marks import HARMONY, NAMED, TAGS, Tags, ending
 
 Extra = Sequence[Sequence[str]]
 """Tags that a recipe adds, in the form of ``TAGS``."""
@@ -32,9 +32,24 @@ _SPOKEN_BEFORE = re.compile(rf"\b{_WORD}[ :]+$", re.IGNORECASE)
 _SPOKEN_AFTER = re.compile(rf"[ ]{_WORD}\b")
 _QUOTES = {"“": "”", "‘": "’", "«": "»"}
 _QUOTED_FROM = re.compile(r"(?:^|[ (\n])(`{1,3}|[\"'“‘«])$")
-_NONE, _ANY = -1, -2
-_Event = tuple[str, int, int, int]
+_NONE, _ANY = "", "*"
+_Event = tuple[str, str, int, int]
 """What a tag does (``begin``, ``end``, ``answer``, ``answered``), its family, from, to."""
+
+_HIDDEN = "\u00ad\u200b-\u200f\u2060-\u2064\ufeff"
+_ODD = re.compile(f"[{_HIDDEN}＜]|&#")
+_ODD_TAG = re.compile(
+    r"(?:[<＜]|&lt;|&#0?60;|&#x3c;)([^<>＜＞&;\n]{3,80})(?:[>＞]|&gt;|&#0?62;|&#x3e;)",
+    re.IGNORECASE,
+)
+_GENERAL = re.compile(
+    rf"(?P<left><|&lt;|\[|◁)[\s|｜]{{0,9}}(?P<slash>/?)[\s|｜]{{0,9}}(?P<name>{NAMED})"
+    r"(?:\s{1,9}[\w-]{1,40}\s?=\s?[^\s<>]{1,60}){0,4}[\s|｜]{0,9}(?P<void>/?)(?:>|&gt;|\]|▷)",
+    re.IGNORECASE,
+)
+_SQUARE_END = re.compile(r"\[/([\w:-]{3,61})\]")
+_SIDE = re.compile(r"^(start|begin|end)[_-](?:of[_-])?|[_-](start|begin|end)$", re.IGNORECASE)
+_CUT_END = re.compile(rf"(?:</|<\|/|<\|end_(?:of_)?|\[/){NAMED}\|?$", re.IGNORECASE)
 
 
 def split(
@@ -58,6 +73,7 @@ def split(
         >>> split("a</think>b<think>c"), split("It is 4."), split("hm", opened=True)
         (('abc', ''), (None, 'It is 4.'), ('hm', ''))
     """
+    text = _plain(text)
     thoughts, content = channels(text) or _parts(text, _events(text, finish_reason, extra), opened)
     if _ends_in_a_cut_tag(text, extra):
         thoughts, content = [*thoughts, *content], []
@@ -81,6 +97,7 @@ def answer_part(text: str, finish_reason: object = None, extra: Extra = ()) -> s
 
 def cleaned(reasoning: str, extra: Extra = ()) -> str:
     """A thought without tags in it, so that it can be put between tags again."""
+    reasoning = _plain(reasoning)
     return _untagged(reasoning, _events(reasoning, None, extra))
 
 
@@ -148,11 +165,12 @@ def _parts(text: str, events: list[_Event], opened: bool) -> tuple[list[str], li
 
 @dataclass(frozen=True)
 class _Table:
-    """Tags made ready: where one may start, which it is, and how an end that is cut may look."""
+    """Tags made ready: where one may start, which, families, how an end that is cut may look."""
 
     start: re.Pattern[str]
     tag: re.Pattern[str]
     cut_ends: tuple[str, ...]
+    families: tuple[str, ...]
 
 
 @lru_cache(maxsize=32)
@@ -176,6 +194,7 @@ def _compiled(extra: Tags) -> _Table:
                 for length in range(3, len(end))
             }
         ),
+        tuple(_side(kind[0])[1] or str(at) for at, kind in enumerate((*TAGS, *extra))),
     )
 
 
@@ -208,12 +227,55 @@ def _events(text: str, finish_reason: object, extra: Extra) -> list[_Event]:
     """The tags of a text that are used in it, not spoken of."""
     whole = ending(finish_reason) == "stop"
     found: list[_Event] = []
-    for match in _found(text, extra):
-        what, _, family = str(match.lastgroup).partition("_")
+    families = _table(extra).families
+    # a name in square brackets may be a heading; it is a tag where its end follows
+    closed = {end[1].casefold(): end.start() for end in _SQUARE_END.finditer(text)}
+    for match in _all_found(text, extra):
+        if "left" in match.re.groupindex:
+            what, family = _side(match[0])
+            square = what == "begin" and match["left"] == "["
+            if square and closed.get(match["name"].casefold(), -1) < match.end():
+                continue
+        else:
+            what, _, number = str(match.lastgroup).partition("_")
+            family = families[int(number)]
         named = whole and what == "begin" and _named(text, *match.span())
         if not named and not _quoted(text, *match.span()):
-            found.append((what, int(family), *match.span()))
+            found.append((what, family, *match.span()))
     return found
+
+
+def _all_found(text: str, extra: Extra) -> Iterator[re.Match[str]]:
+    """Every tag of a text, also those that only their name says to be of a thought."""
+    table = _table(extra)
+    for start in table.start.finditer(text):
+        at = start.start()
+        if match := table.tag.match(text, at) or _GENERAL.match(text, at):
+            yield match
+
+
+def _side(tag: str) -> tuple[str, str]:
+    """What a tag does by its name, and its family: its bracket and its name without the side."""
+    match = _GENERAL.fullmatch(tag)
+    if match is None:
+        return "", ""
+    side = _SIDE.search(match["name"])
+    ends = match["slash"] or match["void"] or (side and "end" in (side[1] or side[2]).lower())
+    name = re.sub(r"[_-](?:fast|faster|slow|deep)$", "", _SIDE.sub("", match["name"].lower()))
+    left = "<" if match["left"] == "&lt;" else match["left"]
+    return "end" if ends else "begin", left + "".join(filter(str.isalnum, name))
+
+
+def _plain(text: str) -> str:
+    """A text whose tags are written with plain brackets and nothing hidden in them."""
+    if _ODD.search(text) is None:
+        return text
+    return _ODD_TAG.sub(_plain_tag, text)
+
+
+def _plain_tag(match: re.Match[str]) -> str:
+    tag = f"<{re.sub(f'[{_HIDDEN}]', '', match[1])}>"
+    return tag if next(_all_found(tag, ()), None) else match[0]
 
 
 def _quoted(text: str, start: int, end: int) -> bool:
@@ -233,7 +295,8 @@ def _named(text: str, start: int, end: int) -> bool:
 
 
 def _ends_in_a_cut_tag(text: str, extra: Extra) -> bool:
-    return text[-60:].rstrip().casefold().endswith(_table(extra).cut_ends)
+    tail = text[-60:].rstrip().casefold()
+    return _CUT_END.search(tail) is not None or tail.endswith(_table(extra).cut_ends)
 
 
 def _untagged(text: str, events: list[_Event], at: int = 0, until: int | None = None) -> str:

@@ -201,7 +201,6 @@ def test_what_looks_like_gold_and_is_not_read_is_named(row, names):
         ("undefined", "undefined"),
         ("n", "n"),
         ("-1", "-1"),
-        ("{}", "{}"),
         (r"\emptyset", r"\emptyset"),
         ("seed", "seed"),
         ("cannot be determined", "cannot be determined"),
@@ -358,3 +357,47 @@ def test_what_cannot_be_read_is_said_with_its_place():
     gold = read({"question": "Which?", "choices": ["a", "b"], "answer": 1}).gold
     assert (gold.text, gold.answer.detail) == (None, "the number of a choice")
     assert read({"question": "Which?", "choices": ["a", "b"], "answer": "B"}).gold.text == "B"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["#N/A", "error", "failed", "timeout", "parse failed", "could not parse", "[invalid]", "<unk>",
+     "{}", "[deleted]", "redacted", "Answer: N/A", "Final answer: N/A", "No boxed answer found",
+     "No solution provided", "no solution given", "QED", "Q.E.D.", "∎", "proved", "to prove",
+     "This is a proof problem", "see figure 2", "same as above", "Refer to the attached file",
+     "[image]", "I don't know", "I don’t know", "unanswerable", "not enough information",
+     "open-ended", "varies", "***", "无", "нет ответа", "sin respuesta", "답 없음"],
+)  # fmt: skip
+def test_more_that_only_says_that_there_is_none(text):
+    assert answer_in(text).state == "placeholder"
+
+
+@pytest.mark.parametrize("text", ["no solution", "No solutions", "graph", "E", "i", "无解"])
+def test_answers_that_look_like_such(text):
+    assert answer_in(text).text == text
+
+
+@pytest.mark.parametrize("name", ["correct_answer", "label", "gt"])
+def test_another_answer_is_said_whatever_its_column(name):
+    assert find_gold({"problem": "p", "answer": "8", name: "7"}).others == (name,)
+    assert find_gold({"problem": "p", "answer": "7", name: "$7$"}).others == ()
+    assert find_gold({"problem": "p", "answer": "7", name: "algebra"}).others == ()
+
+
+@pytest.mark.parametrize("name", ["extracted_answer", "gt", "result", "final", "答案", "output"])
+def test_what_may_be_gold_is_said(name):
+    found = find_gold({"problem": "p", name: "7"})
+    assert (found.text, found.others) == (None, (name,))
+
+
+@pytest.mark.parametrize(
+    "name", ["extra", "reward", "data", "annotations", "scoring", "problem_metadata"]
+)
+def test_more_objects_that_hold_gold(name):
+    found = find_gold({"problem": "p", name: {"ground_truth": "7"}})
+    assert (found.text, found.where) == ("7", f"{name}.ground_truth")
+
+
+@pytest.mark.parametrize(("value", "read"), [("1", None), (1.0, None), (1, None), ("7", "7")])
+def test_the_number_of_a_choice_is_not_its_text(value, read):
+    assert find_gold({"problem": "p", "choices": ["6", "7"], "answer": value}).text == read

@@ -139,7 +139,8 @@ def test_attempts_made_elsewhere():
     }
     assert attempts(row) == [
         ("teacher", 0, "a", "4", "stop"),
-        ("teacher", 1, "cut", "", "length"),
+        ("teacher", 1, None, "", "stop"),
+        ("teacher", 2, "cut", "", "length"),
     ]
     made = attempts_in({"response": "4"})[0]
     assert (made["model"], made["num_tokens"]) == ("elsewhere", None)
@@ -184,7 +185,7 @@ def test_a_cut_is_read_wherever_the_row_says_it(row):
 
 def test_a_cut_is_the_generations_own():
     row = {"generations": ["a", None, "b", "c"], "is_reasoning_complete": [True, True, False]}
-    assert [a[-1] for a in attempts(row)] == ["stop", "length", "stop"]
+    assert [a[-1] for a in attempts(row)] == ["stop", "stop", "length", "not said"]
     more = Thoughts(finish_reasons={"tired": "length", "eos": "broken"})
     row = {"generations": ["a", "b"], "finish_reasons": ["Tired", "eos"]}
     assert [a["finish_reason"] for a in attempts_in(row, None, more)] == ["length", "eos"]
@@ -284,3 +285,46 @@ def test_a_named_column_is_the_response_whatever_else_there_is():
     (attempt,) = attempts_in(row, "solution")
     assert attempt["content"] == "It is \\boxed{4}."
     assert attempts_in({"response": "no"}, "solution") == []
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"meta_info": {"finish_reason": {"type": "length", "length": 100}}},
+        {"stop_type": "limit"},
+        {"stopped_limit": True},
+        {"incomplete_details": {"reason": "max_output_tokens"}},
+        {"metadata": '{"finish_reason": "length"}'},
+        *({name: {"finish_reason": "length"}} for name in ("metadata", "info", "usage")),
+        *(
+            {name: "length"}
+            for name in ("finish", "stopping_reason", "generation_finish_reason", "exit_reason",
+                         "completion_reason", "end_reason", "native_finish_reason")
+        ),
+        {"status": "incomplete"},
+        {"truncated": 1},
+        {"truncated": "true"},
+        {"is_complete": 0},
+        {"is_finished": "False"},
+        {"complete": False},
+        {"done": False},
+        {"incomplete": True},
+        {"max_tokens_reached": True},
+        {"unfinished": True},
+    ],
+)  # fmt: skip
+def test_a_cut_is_found_wherever_it_is_said(beside):
+    response = {"text": "So 7. Wait", **beside}
+    assert [a[-1] for a in attempts({"response": response})] == ["length"]
+    assert [a[-1] for a in attempts({"response": "So 7. Wait", **beside})] == ["length"]
+
+
+def test_an_end_that_a_list_does_not_say_is_not_known():
+    row = {"generations": ["a", "b"], "finish_reasons": ["stop"]}
+    assert [a[-1] for a in attempts(row)] == ["stop", "not said"]
+
+
+def test_whole_by_every_flag():
+    row = {"response": "a", "metadata": {"finish_reason": "stop"}, "truncated": 0, "done": True,
+           "finish": "eos", "usage": {"completion_tokens": 9}}  # fmt: skip
+    assert [a[-1] for a in attempts(row)] == ["stop"]

@@ -77,3 +77,17 @@ def test_nesting_without_end_is_no_thought():
     for _ in range(200):
         deep = [deep]
     assert parts_of({"reasoning": deep, "content": "4"}) == (None, "4")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["redacted_thinking", "reasoning.text", "think", "thinking_delta", "reasoning-delta",
+     "summary", "analysis", "anything"],
+)  # fmt: skip
+def test_a_part_of_another_type_is_never_content(kind):
+    assert parts_of({"content": [{"type": kind, "text": "hm"}, TEXT]}) == ("hm", "4")
+
+
+def test_a_message_written_as_text_is_the_message():
+    assert parts_of({"content": '{"content": "4", "reasoning_content": "hm"}'}) == ("hm", "4")
+    assert parts_of({"content": '{"answer": 4}'}) == (None, '{"answer": 4}')

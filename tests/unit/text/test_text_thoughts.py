@@ -217,3 +217,81 @@ def test_hostile_texts_take_no_time(text):
     start = time.process_time()
     split(text)
     assert time.process_time() - start < 20
+
+
+HIDDEN = "\u200b"
+OTHER_WAYS = [
+    "<|im_start|>think\nhm\n<|im_start|>answer\nIt is 4.",
+    "<|thought_start|>hm<|thought_end|>It is 4.",
+    "Thinking...\nhm\n...done thinking.\n\nIt is 4.",
+    "hm\n...done thinking.\n\nIt is 4.",
+    '<details type="reasoning" done="true" duration="3">\n<summary>Thought for 3 s</summary>\n'
+    "hm\n</details>\nIt is 4.",
+    "<|think_start|>hm<|think_end|>It is 4.",
+    "<|start_of_thought|>hm<|end_of_thought|>It is 4.",
+    "<|begin_of_reasoning|>hm<|end_of_reasoning|>It is 4.",
+    "<|START_REASONING|>hm<|END_REASONING|>It is 4.",
+    "[THOUGHT]hm[/THOUGHT]It is 4.",
+    "[INNER_THOUGHTS]hm[/INNER_THOUGHTS]It is 4.",
+    "◁thinking▷hm◁/thinking▷It is 4.",
+    "&#60;think&#62;hm&#60;/think&#62;It is 4.",
+    "＜think＞hm＜/think＞It is 4.",
+    f"<th{HIDDEN}ink>hm</{HIDDEN}think>It is 4.",
+    "<|think|>hm<|end|><|begin|>assistant<|content|>It is 4.",
+    "hm<think/>It is 4.",
+]
+OTHER_NAMES = (
+    "think_fast think_faster antthinking inner_thoughts internal_monologue thinkingprocess"
+    " chain-of-thought thought-process inner-thoughts self_reflection step_by_step_reasoning"
+    " scratch_pad my_thoughts"
+)
+
+
+@pytest.mark.parametrize(
+    "text", [*OTHER_WAYS, *(f"<{n}>hm</{n}>It is 4." for n in OTHER_NAMES.split())]
+)
+def test_tags_that_their_name_or_place_says(text):
+    assert split(text) == ("hm", "It is 4.")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<think_fast>So 4",
+        "<|im_start|>think\nSo 4",
+        "Thinking...\nSo 4",
+        "<|think|>So 4<|end|>",
+        '<details type="reasoning">So 4',
+        "<inner-thoughts>So 4</inner-tho",
+        "<step_by_step_reasoning>So 4",
+    ],
+)
+def test_such_a_thought_without_its_end_is_cut(text):
+    assert split(text)[1] == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It is 4. <details>more</details>",
+        "It is 4.<|end|>",
+        "<think_on>It is 4.",
+        "[Analysis] It is 4.",
+        "<reasoning_and_answer>It is 4.</reasoning_and_answer>",
+    ],
+)
+def test_what_only_looks_like_such_a_tag(text):
+    assert split(text) == (None, text)
+
+
+def test_an_empty_tag_is_a_thought_that_was_skipped():
+    assert split("<think/>It is 4.") == ("", "It is 4.")
+
+
+@pytest.mark.parametrize(
+    "reason",
+    ["</s>", "hit_eos", "end", "normal", "<|im_end|>", "<|eot_id|>", "<|endoftext|>", "151645",
+     "<end_of_turn>", "<|end|>", 151645, "<｜end▁of▁sentence｜>"],
+)  # fmt: skip
+def test_the_token_that_ended_it_is_a_plain_stop(reason):
+    assert ending(reason) == "stop"

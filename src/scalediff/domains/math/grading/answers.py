@@ -17,13 +17,15 @@ import asyncio
 import atexit
 import threading
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Any
 
+from scalediff.core.errors import InputError
 from scalediff.core.records import Reading, Verdict, unanswered
 from scalediff.domains.math.grading.extract import gold_answer, read_answer
 from scalediff.domains.math.grading.grader import Grader, grade_at_once
 from scalediff.io.answers import answer_in
-from scalediff.text.marks import ending
+from scalediff.text.marks import ending, may_be_cut
 from scalediff.text.thoughts import answer_part
 
 NO_GOLD = Verdict("undecided", "missing", "no answer to compare with")
@@ -53,21 +55,34 @@ def _read_off(text: str) -> str | None:
     return read_answer(text).answer
 
 
-def _reading(response: str, finish_reason: str | None = None) -> Reading:
-    return read_answer(answer_part(response, finish_reason), finish_reason)
+def _reading(response: Any, finish_reason: str | None = None) -> Reading:
+    return read_answer(answer_part(_text_of(response), finish_reason), finish_reason)
+
+
+def _text_of(response: Any) -> str:
+    """A response as text: nothing is the empty one, a number its digits."""
+    if isinstance(response, str):
+        return response
+    if response is None:
+        return ""
+    if isinstance(response, int | float | Decimal) and not isinstance(response, bool):
+        return answer_in(response).text or ""
+    kind = type(response).__name__
+    raise InputError(f"a response is the text that a model wrote, not {kind}: pass its content")
 
 
 def grade(response: str, gold: Any, *, finish_reason: str | None = None) -> Verdict:
     r"""Whether a response's final answer is the gold; may be called from any thread.
 
     Args:
-        response: What a model wrote.
+        response: What a model wrote; None is an empty response, a number its digits.
         gold: The dataset's answer: bare, boxed in a solution, or behind ``####``; a number, a
             truth value or a list as in files (``io.answers``). With a placeholder such as ``N/A``
             the verdict is undecided, rule ``missing``.
         finish_reason: See ``answer_of``.
 
     Raises:
+        InputError: The response is no text.
         PrerequisiteError: The processes for computer algebra cannot be started.
 
     Example:
@@ -87,7 +102,9 @@ def grade_many(rows: Iterable[Sequence[Any]]) -> list[Verdict]:
             verdicts.append(NO_GOLD)
             continue
         found = _reading(response, *reason)
-        missing = unanswered(found.unread, ending(reason[0] if reason else None) == "stop")
+        why = reason[0] if reason else None
+        unread = found.unread or (may_be_cut(why) if ending(why) == "unknown" else "")
+        missing = unanswered(unread, ending(why) == "stop")
         if found.answer is None:
             verdicts.append(missing)
             continue

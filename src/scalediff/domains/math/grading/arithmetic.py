@@ -11,6 +11,7 @@ import re
 from fractions import Fraction
 from functools import lru_cache
 
+from scalediff.domains.math.grading.budget import spend
 from scalediff.domains.math.grading.reader import NotUnderstood, TokenReader
 
 MAX_BITS = 60_000
@@ -138,8 +139,7 @@ class _Reader(TokenReader):
     def _power(self) -> Fraction:
         base = self._factor()
         if self._take("!"):
-            double = self._take("!")
-            base = _double_factorial(base) if double else _factorial(base)
+            base = _factorial(base, 2 if self._take("!") else 1)
             if self._peek() == "!":
                 raise NotUnderstood
         if not self._take("^"):
@@ -211,8 +211,10 @@ def _bits(number: Fraction) -> int:
 
 
 def _bounded(number: Fraction) -> Fraction:
-    if _bits(number) > MAX_BITS:
+    bits = _bits(number)
+    if bits > MAX_BITS:
         raise _TooLarge
+    spend(bits / 200)
     return number
 
 
@@ -230,28 +232,25 @@ def _remainder(number: Fraction, modulus: Fraction) -> Fraction:
     return Fraction(number.numerator % modulus.numerator)
 
 
-def _factorial(number: Fraction) -> Fraction:
+def _natural(number: Fraction) -> int:
+    """A whole number that a factorial can be of."""
     if number.denominator != 1 or number < 0:
         raise NotUnderstood
     if number > _MAX_FACTORIAL:
         raise _TooLarge
-    return Fraction(math.factorial(number.numerator))
+    spend(number.numerator / 40)
+    return number.numerator
 
 
-def _double_factorial(number: Fraction) -> Fraction:
-    if number.denominator != 1 or number < 0:
-        raise NotUnderstood
-    if number > _MAX_FACTORIAL:
-        raise _TooLarge
-    return Fraction(math.prod(range(number.numerator, 0, -2)))
+def _factorial(number: Fraction, step: int) -> Fraction:
+    n = _natural(number)
+    return Fraction(math.factorial(n) if step == 1 else math.prod(range(n, 0, -step)))
 
 
 def _binomial(n: Fraction, k: Fraction) -> Fraction:
-    if n.denominator != 1 or k.denominator != 1 or not 0 <= k <= n:
+    if not k <= n:
         raise NotUnderstood
-    if n > _MAX_FACTORIAL:
-        raise _TooLarge
-    return Fraction(math.comb(n.numerator, k.numerator))
+    return Fraction(math.comb(_natural(n), _natural(k)))
 
 
 def _root(number: Fraction) -> Fraction:

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 from scalediff.core.records import Reading
 from scalediff.domains.math.grading.factors import behind
 from scalediff.domains.math.grading.latex import closing
+from scalediff.domains.math.grading.said import read_said
 from scalediff.domains.math.grading.surroundings import before, listed_before
+from scalediff.domains.math.grading.withdrawn import denied_before, limited_behind, taken_back
 
 BOX = re.compile(
     r"\\(?:boxed|fbox)(?![A-Za-z])(?:\s*(?=\{)| *(?=[-+]?\d)|\s*$"
@@ -34,7 +37,7 @@ _MOST_BOXES = 12
 _MAX_BETWEEN = 200
 _FEW_WORDS = 3
 _NAME = re.compile(
-    r"(?<![\w\\^_{}+*/)-])(?<![-+*/^]\s)((?:\\[A-Za-z]+|[A-Za-z]+)(?:_(?:\w|\{[^{}]*\}))?'{0,2}"
+    r"(?<![\w\\^_{}+*/)-])(?<![-+*/^]\s)(?!\\(?:left|right|[dt]?frac|sqrt)(?![A-Za-z]))((?:\\[A-Za-z]+|[A-Za-z]+)(?:_(?:\w|\{[^{}]*\}))?'{0,2}"
     r"(?:\([^()$=]{1,20}\))?|\\(?:text|mathrm)\s*\{[^{}]{1,30}\})"
     r"(?:\s|\\[,;: ]|&)*=(?:\s|\\[,;: ]|[&$])*$"
 )
@@ -65,6 +68,33 @@ _SAID_ANEW = re.compile(
 _SENTENCE_ENDS = re.compile(r"[.!?。！？](?:\s|$)|\n\s*\n")
 _LABEL = re.compile(r"(?:[:：]|\bis|\bare)\s*$")
 
+_ANOTHER = re.compile(
+    r"\b(?:another|others?|similarly|likewise|symmetrically|also|too|as well|additionally"
+    r"|in addition|moreover|furthermore|alternatively|otherwise|or else|in the same way|by symmetry"
+    r"|(?:second|third|next|remaining|last|fourth)\s+(?:one|solution|root|value|zero|possib\w+|case"
+    r"|number|pair|candidate|option|intersection|point)|cases?|(?:solution|root|value)\s+(?:2|two"
+    r"|ii|b))\b",
+    re.IGNORECASE,
+)
+"""What before a later box says that it is a further answer."""
+_ENDS_ALL = re.compile(
+    r"\b(?:total|altogether|overall|final\w*|the (?:correct )?answer|in all|rather|wait|actually"
+    r"|mistake|sorry|instead|correct\w*|sum|conclu\w+|no)\b",
+    re.IGNORECASE,
+)
+_TOO = re.compile(r"[\s$)}]*(?:too|also|as well)\s*(?:[.!,;\n]|$)", re.IGNORECASE)
+_LABELLED = re.compile(
+    r"(?:^|[.!?;]\s|\n)\s*([A-Za-z][\w ()']{0,40}?)\s*(?::|\b(?:is|are)\b|=)\s*$"
+)
+_EQUATION = re.compile(
+    r"(?:\s|\$|\\[)\],;:! ])*=\s*([^=$\n.,;&]{1,100}?(?:\.\d+)?)\s*(?:[=$\n.,;&]|\\[)\]]|\\\\|$)"
+)
+_GIVES_ANOTHER = re.compile(
+    r"[\s$.,;:)}]*(?:####|(?:(?:so|thus|hence|therefore|but|no|hm+|actually|wait|then),?\s+)*"
+    r"(?:(?:the|my)\s+)?(?:\w+\s+)?answer\b)",
+    re.IGNORECASE,
+)
+"""How a text goes on that says an answer behind its box."""
 LAST, JOINED, UNSURE = "last", "joined", "unsure"
 
 
@@ -116,7 +146,21 @@ def read_boxes(content: str, found: list[re.Match[str]]) -> Reading:
     listed = not parts[0].name and listed_before(content[earlier : parts[0].start])
     if doubts or listed:
         return Reading(None, next(iter(doubts), "one of several values is boxed"))
+    if undone := _undone(content[earlier : parts[0].start], content[parts[-1].end :], parts[-1]):
+        return Reading(None, f"a box that is perhaps no answer: {undone}"[:200])
     return Reading(_joined(content, parts))
+
+
+def _undone(text: str, rest: str, last: Box) -> str:
+    """What around the boxes denies, bounds or takes them back, or gives another answer."""
+    if found := denied_before(text[-600:]) or limited_behind(rest) or taken_back(rest):
+        return found
+    if (equation := _EQUATION.match(rest[:300])) and not _equal(last.raw, equation[1]):
+        values = bool(re.search(r"\d", equation[1])) and not re.search(r"=", last.raw)
+        return f"= {equation[1]}" if values else ""
+    said = read_said(rest[:2_000]) if _GIVES_ANOTHER.match(rest) else Reading()
+    other = said.answer is not None and not _equal(last.text, said.answer)
+    return f"then {said.answer}" if other else ""
 
 
 def _span(content: str, match: re.Match[str]) -> tuple[int, int, str]:
@@ -148,6 +192,9 @@ def _box(content: str, start: int, end: int, raw: str) -> Box:
 def _relation(content: str, first: Box, second: Box) -> str:
     """Whether two neighbouring boxes are one answer, or the later one alone counts."""
     between = content[first.end : second.start]
+    too = _TOO.match(content, second.end)
+    if too or _another(between, content[: first.start]):
+        return UNSURE
     if len(between) > _MAX_BETWEEN:
         return LAST
     text = _WORDS.sub(r" \1 ", between)
@@ -168,6 +215,22 @@ def _relation(content: str, first: Box, second: Box) -> str:
     return UNSURE if short or _JOIN.search(text) or "\n" in text or _LABEL.search(bare) else LAST
 
 
+def _another(between: str, before: str) -> bool:
+    """Whether the words before a later box make it a further answer beside the earlier one."""
+    text = _TO_SPACE.sub(" ", _WORDS.sub(r" \1 ", between[-2_000:]))
+    near = text if len(text) <= _MAX_BETWEEN else text[-_MAX_BETWEEN:]
+    found = None
+    for found in _ANOTHER.finditer(near):  # noqa: B007  (the last one)
+        pass
+    if found is not None and _SENTENCE_ENDS.search(near):
+        return not _ENDS_ALL.search(near[found.end() :])
+    earlier = _LABELLED.search(_TO_SPACE.sub(" ", before[-80:]))
+    later = _LABELLED.search(text)
+    if earlier is None or later is None or text[: later.start()].strip(" .;\n"):
+        return False
+    return earlier[1].casefold() != later[1].casefold() and not _SAID_ANEW.search(later[1])
+
+
 def _joined(content: str, parts: list[Box]) -> str:
     """Several boxes as one answer: with their names where each has another, in their brackets."""
     names = {part.name for part in parts}
@@ -180,7 +243,10 @@ def _joined(content: str, parts: list[Box]) -> str:
         return texts[-1]
     brackets = re.search(r"(\(|\[|\\\{)\s*$", content[: parts[0].start])
     closes = re.match(r"\s*(?:\\right)?(\)|\]|\\\})", content[parts[-1].end :])
-    made = ", ".join(texts)
+    between = [content[p.end : q.start] for p, q in pairwise(parts)]
+    either = all(re.search(r"(?<![a-z])or(?![a-z])", text) for text in between)
+    related = all(re.search(r"[<>]|\\[lg]e", text) for text in texts)
+    made = (r" \text{ or } " if either and related else ", ").join(texts)
     return f"{brackets[1]}{made}{closes[1]}" if brackets and closes else made
 
 

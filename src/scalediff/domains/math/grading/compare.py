@@ -15,6 +15,7 @@ from functools import partial
 
 from scalediff.core.records import Verdict
 from scalediff.domains.math.grading.arithmetic import value
+from scalediff.domains.math.grading.budget import IN_MAIN, TooMuchWork, at_most, spend
 from scalediff.domains.math.grading.expression import letters, read_expression
 from scalediff.domains.math.grading.families import compare_families
 from scalediff.domains.math.grading.forms import Form, plus_minus, read
@@ -55,7 +56,7 @@ from scalediff.domains.math.grading.words import (
 
 _MAX_PARTS = 40
 _MAX_DEPTH = 6
-_MOST_COMPARED = 400
+_STEPS_A_PAIR = 100
 _NUMBER = re.compile(
     r"\s*([-+]?(?:\d{1,60}|[1-9]\d{0,2}(?:,\d{3}){1,6})(?:\.\d{1,30})?)\s*", re.ASCII
 )
@@ -65,43 +66,32 @@ _COMMA_NUMBER = re.compile(r"[-+]?\d+,\d+")
 _ORDERED = ("tuple", "closed", "mixed")
 
 
-def compare(a: str, b: str, leaf: Leaf = by_values) -> Verdict | None:
+def compare(a: str, b: str, leaf: Leaf = by_values, steps: int = IN_MAIN) -> Verdict | None:
     r"""Whether two answers are the same; None where exact rules and the leaf leave it open.
+
+    Args:
+        a: An answer.
+        b: Another.
+        leaf: What is asked about two scalars that exact rules cannot compare.
+        steps: What may be spent on it (``budget``); None too where that does not do.
 
     Example:
         >>> compare(r"\frac{1}{2}", "0.5").value, compare("(1,2)", r"\{1,2\}").value
         ('right', 'undecided')
     """
-    leaf = _bounded(leaf)
     one, other = _NUMBER.fullmatch(a), _NUMBER.fullmatch(b)
     if one and other:  # most answers, at once
         x, y = one[1].replace(",", ""), other[1].replace(",", "")
         return compare_numbers(Form(x), Form(y), Fraction(x), Fraction(y))
     try:
-        return _forms(read(a), read(b), leaf, 0)
-    except _TooMany:
-        return Verdict("undecided", "too_long", "too many elements to be compared")
-
-
-class _TooMany(Exception):
-    """A pair needs more comparisons of elements than any answer does."""
-
-
-def _bounded(leaf: Leaf) -> Leaf:
-    """The leaf, asked at most so often for one pair: nested sets multiply."""
-    asked = 0
-
-    def counted(a: Form, b: Form) -> Verdict | None:
-        nonlocal asked
-        asked += 1
-        if asked > _MOST_COMPARED:
-            raise _TooMany
-        return leaf(a, b)
-
-    return counted
+        with at_most(steps):
+            return _forms(read(a), read(b), leaf, 0)
+    except TooMuchWork:
+        return None
 
 
 def _forms(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict | None:
+    spend(_STEPS_A_PAIR)
     if depth > _MAX_DEPTH or max(len(a.parts), len(b.parts)) > _MAX_PARTS:
         return Verdict("undecided", "too_long", "nested or listed beyond what is compared")
     if not a.text or not b.text:
@@ -145,7 +135,7 @@ def _by_kind(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict | None:
     if _ambiguous_commas(a, b):
         return Verdict("undecided", "shape", "commas that may group digits or part elements")
     kinds = (a.kind, b.kind)
-    if (told := _by_joint(a, b) or _vectors(a, b, leaf, depth)) is not None:
+    if (told := _by_joint(a, b) or _imaginary(a, b) or _vectors(a, b, leaf, depth)) is not None:
         return told
     if "notation" in kinds:
         return _notations(a, b, leaf, depth)
@@ -181,6 +171,17 @@ def _by_joint(a: Form, b: Form) -> Verdict | None:
     if sorted(joints, key=str) == ["and", "or"]:
         return Verdict("wrong", "shape", "and is not or")
     return Verdict("undecided", "shape", "a list that says or, and one that does not")
+
+
+def _imaginary(a: Form, b: Form) -> Verdict | None:
+    """``-3i`` beside (-3, 0) or (0, -3): a vector, a complex number, or a product."""
+    for single, pair in ((a, b), (b, a)):
+        found = re.fullmatch(r"([-+]?[\d./]*)[ij]", single.text)
+        if found and pair.kind == "tuple" and len(pair.parts) == 2:
+            number = value(found[1] if found[1].strip("+-") else found[1] + "1")
+            if {value(part) for part in pair.parts} == {number, Fraction(0)}:
+                return Verdict("undecided", "shape", f"{single.text} may be a vector")
+    return None
 
 
 def _vectors(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict | None:
@@ -234,6 +235,8 @@ def _notations(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict | None:
         return None
     if told := compare_with_number(notation, number_word(form.text)):
         return told
+    if isinstance(notation, Ratio) and len(notation.parts) == 2:  # \sqrt{2}:1, and \sqrt{2}
+        return leaf(Form("({})/({})".format(*notation.parts)), Form(form.text))
     if isinstance(notation, Based) and read_expression(form.text) is not None:
         told = leaf(Form(str(notation.number)), Form(form.text))
         if told is not None and told.value == "wrong":

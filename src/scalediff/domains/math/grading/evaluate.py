@@ -12,9 +12,19 @@ import random
 import re
 import threading
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Literal
 
-from scalediff.domains.math.grading.expression import BOUND, Tree, holds, letters
+from scalediff.domains.math.grading.budget import LONG, spend
+from scalediff.domains.math.grading.expression import (
+    BOUND,
+    PI,
+    Tree,
+    changed,
+    holds,
+    letters,
+    subtrees,
+)
 
 Finding = Literal["equal", "different", "mixed", "renamed", "unknown"]
 """``mixed``: equal for positive or for whole numbers only; ``renamed``: equal when a variable is
@@ -31,8 +41,11 @@ _MIN_POINTS = 4
 _MOST_LETTERS = 8
 _MOST_DIGITS = 12_000
 _MOST_TERMS = 2_000
-_MOST_STEPS, _MOST_STEPS_IN_A_PROCESS = 30_000, 3_000_000
-"""Operations for one value: a sum in an integral in a sum multiplies them."""
+_STEPS = dict.fromkeys(["number", "letter", "constant", "+", "*", "/", "neg", "abs"], 1)
+_STEPS |= {"!": 20, "binom": 20}
+_OTHER_STEPS = 6
+"""What an operation costs of the budget, in numbers of up to so many bits:"""
+_PLAIN_BITS = 256
 
 
 class _NoValue(Exception):
@@ -40,7 +53,6 @@ class _NoValue(Exception):
 
 
 _contexts = threading.local()
-_patience: list[bool] = []
 
 
 def _mp() -> Any:
@@ -62,7 +74,6 @@ def mpf(number: float) -> Any:
 def value_at(tree: Tree, point: Point) -> Any:
     """The value of a tree at a point as an mpmath number, or None where it has none."""
     mp = _mp()
-    _contexts.steps = _MOST_STEPS_IN_A_PROCESS if _patience else _MOST_STEPS
     try:
         result = _value(tree, point)
     except (_NoValue, ZeroDivisionError, ValueError, OverflowError, TypeError):
@@ -77,17 +88,11 @@ def _is_noise(number: Any) -> bool:
     return bool(abs(number.imag) < abs(number.real) * _mp().mpf(10) ** (5 - _mp().dps))
 
 
-def be_patient() -> None:
-    """Let this process work on what takes long: infinite sums, integrals in integrals."""
-    _patience.append(True)
-
-
 def _value(tree: Tree, point: Point) -> Any:
     kind = tree[0]
-    _contexts.steps -= 1
-    if _contexts.steps < 0:
-        raise _NoValue
     mp = _mp()
+    steps = _STEPS.get(kind, _OTHER_STEPS)
+    spend(steps if mp.prec <= _PLAIN_BITS else steps * (mp.prec / _PLAIN_BITS) ** 1.6)
     if kind == "number":
         return mp.mpf(tree[1])
     if kind == "letter":
@@ -112,21 +117,39 @@ def _call(mp: Any, point: Point, name: str, order: int, argument: Tree) -> Any:
 
 
 def _diff(mp: Any, point: Point, letter: str, body: Tree, order: int) -> Any:
+    if (
+        order == 1
+        and body[0] == "int"
+        and len(body) == 5
+        and letter not in letters(body[2]) - {body[1]}
+    ):
+        _, bound, inner, *ends = body  # what is integrated, at each end
+        low, high = (
+            _value(inner, {**point, bound: _value(end, point)}) * _diff(mp, point, letter, end, 1)
+            for end in ends
+        )
+        return high - low
     return mp.diff(lambda x: _value(body, {**point, letter: x}), point[letter], order)
 
 
 def _integral(mp: Any, point: Point, letter: str, body: Tree, *ends: Tree) -> Any:
     if len(ends) != 2:
         raise _NoValue
+    spend(needed=LONG)
     low, high = (_value(end, point) for end in ends)
     if not (is_real(low) and is_real(high)):
         raise _NoValue
-    found, error = mp.quad(
-        lambda x: _value(body, {**point, letter: x}), [low, high], error=True, maxdegree=8
-    )
-    if error > (1 + abs(found)) * mp.mpf(10) ** (8 - mp.dps):
-        raise _NoValue
-    return found
+    for method, degree in (("gauss-legendre", 5), ("tanh-sinh", 8)):  # smooth ones soon
+        found, error = mp.quad(
+            lambda x: _value(body, {**point, letter: x}),
+            [low, high],
+            error=True,
+            maxdegree=degree,
+            method=method,
+        )
+        if error <= (1 + abs(found)) * mp.mpf(10) ** (8 - mp.dps):
+            return found
+    raise _NoValue
 
 
 def _repeated(add: bool) -> Callable[..., Any]:
@@ -134,7 +157,11 @@ def _repeated(add: bool) -> Callable[..., Any]:
         first, last = _value(low, point), _value(high, point)
         if mp.isinf(last) and add:
             return _series(mp, lambda k: _value(body, {**point, letter: k}), first)
-        whole = mp.isint(first) and mp.isint(last) and abs(last - first) <= _MOST_TERMS
+        whole = (
+            mp.isint(first)
+            and mp.isint(last)
+            and abs(last - first) <= (_MOST_TERMS if point else 5 * _MOST_TERMS)
+        )
         if not whole or last < first - 1:
             raise _NoValue
         terms = (_value(body, {**point, letter: first + k}) for k in range(int(last - first) + 1))
@@ -144,12 +171,11 @@ def _repeated(add: bool) -> Callable[..., Any]:
 
 
 def _series(mp: Any, term: Callable[[Any], Any], first: Any) -> Any:
-    """An infinite sum, extrapolated; only where there is time for it."""
-    if not _patience:
-        raise _NoValue
+    """An infinite sum, extrapolated twice."""
+    spend(needed=LONG)
     found = mp.nsum(term, [first, mp.inf], method="r+s")
     digits = mp.dps
-    mp.dps = digits + 20
+    mp.dps = digits + 10
     try:
         again = mp.nsum(term, [first, mp.inf], method="r+s")
     finally:
@@ -161,6 +187,7 @@ def _series(mp: Any, term: Callable[[Any], Any], first: Any) -> Any:
 
 def _limit(mp: Any, point: Point, letter: str, body: Tree, at: Tree) -> Any:
     """The value very near, from both sides, in three times the digits."""
+    spend(needed=LONG)
     digits = mp.dps
     mp.dps = 3 * digits + 20
     try:
@@ -255,6 +282,9 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "arcsin": lambda mp, a: mp.asin(a),
     "arccos": lambda mp, a: mp.acos(a),
     "arctan": lambda mp, a: mp.atan(a),
+    "arsinh": lambda mp, a: mp.asinh(a),
+    "arcosh": lambda mp, a: mp.acosh(a),
+    "artanh": lambda mp, a: mp.atanh(a),
 }
 
 
@@ -321,19 +351,23 @@ def compare_trees(x: Tree, y: Tree) -> Finding:
     if len(names) > _MOST_LETTERS:
         return "unknown"
     groups = points_for(names, whole) if names else [[{}]]
-    firsts = [_compare_at(x, y, points[0]) for points in groups[:3]]
-    if names and set(firsts) == {"different"}:
+    found = [[_compare_at(x, y, points[0])] for points in groups[:3]]
+    if names and all(group == ["different"] for group in found):
         return "renamed" if _renamed(x, y) else "different"  # no group can be equal throughout
-    found = [[_compare_at(x, y, point) for point in points] for points in groups[:4]]
+    for group, points in zip(found, groups, strict=False):
+        group += [_compare_at(x, y, point) for point in points[1:]]
+    if names:
+        found.append([_compare_at(x, y, point) for point in groups[3]])
     known = [one for group in found for one in group if one != "unknown"]
     if names and len(known) < _MIN_POINTS:  # real near zero only
-        near = [_compare_at(x, y, point) for point in groups[4]]
-        known = [one for one in near if one != "unknown"]
+        found.append([_compare_at(x, y, point) for point in groups[4]])
+        known = [one for one in found[4] if one != "unknown"]
     if len(known) < (_MIN_POINTS if names else 1):
         return "unknown"
     if set(known) == {"equal"}:
-        points = [p for group in groups for p in group if _compare_at(x, y, p) == "equal"]
-        told = _to_the_last(x, y, points[0])
+        tried = [p for own, points in zip(found, groups, strict=False)
+                 for one, p in zip(own, points, strict=True) if one == "equal"]  # fmt: skip
+        told = _to_the_last(x, y, tried[0])
         return "mixed" if told == "equal" and _powers_of_powers(x, y) else told
     if names and whole == names and "different" in (*found[0], *found[2]):
         return "renamed" if _renamed(x, y) else "different"
@@ -345,7 +379,7 @@ def compare_trees(x: Tree, y: Tree) -> Finding:
 def whole_letters(tree: Tree) -> set[str]:
     r"""Letters that stand for whole numbers: the n of ``\\sin n\\pi``, ``(-1)^n``, ``n!``."""
     kind, found = tree[0], set[str]()
-    if kind in ("sin", "cos", "tan", "cot", "sec", "csc") and _holds_pi(tree):
+    if kind in ("sin", "cos", "tan", "cot", "sec", "csc") and PI in subtrees(tree):
         found = letters(tree)
     elif kind == "^" and (tree[1][0] == "neg" or not letters(tree[1])):
         found = letters(tree[2]) if _negative(tree[1]) else found
@@ -361,10 +395,6 @@ INTEGERS = frozenset("nkmjlN")
 """Letters that are read as whole numbers where the expression asks for such."""
 
 
-def _holds_pi(tree: Tree) -> bool:
-    return tree == ("constant", "pi") or any(_holds_pi(p) for p in tree[1:] if isinstance(p, tuple))
-
-
 def _negative(tree: Tree) -> bool:
     number = None if letters(tree) else value_at(tree, {})
     return number is not None and is_real(number) and number < 0
@@ -375,13 +405,13 @@ def _powers_of_powers(x: Tree, y: Tree) -> bool:
 
     ``(a^b)^c`` is ``a^{bc}`` where a is positive; ``(a^2)^3`` is a^6 wherever.
     """
-    return x != y and (_nested_power(x) or _nested_power(y))
-
-
-def _nested_power(tree: Tree) -> bool:
-    if tree[0] == "^" and tree[1][0] == "^" and letters(tree[1][1]):
-        return bool(letters(tree[2]) or letters(tree[1][2]))
-    return any(_nested_power(part) for part in tree[1:] if isinstance(part, tuple))
+    return x != y and any(
+        part[0] == part[1][0] == "^"
+        and letters(part[1][1])
+        and (letters(part[2]) or letters(part[1][2]))
+        for tree in (x, y)
+        for part in subtrees(tree)
+    )
 
 
 def _measured(x: Tree, y: Tree, point: Point) -> tuple[Any, Any, list[int]]:
@@ -400,12 +430,15 @@ def _to_the_last(x: Tree, y: Tree, point: Point) -> Finding:
     ``2^{1000}x + 1`` and ``2^{1000}x`` agree in 300 digits, ``e^{-90}`` and 0 in 39.
     """
     mp = _mp()
-    if any(holds(t, kind) for t in (x, y) for kind in BOUND):  # more digits would take seconds
+    if holds(("", x, y), *BOUND):  # more digits would take seconds
         one, other = value_at(x, point), value_at(y, point)
         if one is None or other is None:
             return "unknown"
         apart, size = abs(one - other), 1 + max(abs(one), abs(other))
-        return "equal" if apart < size * mp.mpf(10) ** -_AGREED else "different"
+        if apart < size * mp.mpf(10) ** -_AGREED:
+            return "equal"
+        # an integral to an end where it has no value is good for some digits only
+        return "different" if apart > size * 1e-10 else "unknown"
     hidden = max((abs(size) for size in _measured(x, y, point)[2]), default=0) * 0.302
     digits = int(min(60 + 3 * hidden, _MOST_DIGITS))
     mp.dps = digits
@@ -427,9 +460,12 @@ def _compare_at(x: Tree, y: Tree, point: Point) -> Finding:
     if one is None or other is None:
         return "unknown"
     # a root or a logarithm of a negative number where nobody spoke of i: outside of what was meant
-    if not (is_real(one) and is_real(other)) and not (_speaks_of_i(x) or _speaks_of_i(y)):
+    spoken = any(("constant", "i") in subtrees(tree) for tree in (x, y))
+    if not (spoken or (is_real(one) and is_real(other))):
         return "unknown"
     found = close(one, other)
+    if found != "equal" and holds(("", x, y), *BOUND):
+        return _to_the_last(x, y, point)
     hidden = max(abs(size) for size in [1, *sizes]) * 0.302
     # what cancels leaves an error of the size of its parts: 0, or truly tiny?
     if found == "unknown":
@@ -442,12 +478,6 @@ def _compare_at(x: Tree, y: Tree, point: Point) -> Finding:
 def is_real(number: Any) -> bool:
     """Whether a value has no imaginary part."""
     return not _mp().im(number)
-
-
-def _speaks_of_i(tree: Tree) -> bool:
-    if tree == ("constant", "i"):
-        return True
-    return any(_speaks_of_i(part) for part in tree[1:] if isinstance(part, tuple))
 
 
 def _renamed(x: Tree, y: Tree) -> bool:
@@ -466,8 +496,17 @@ def may_be_renamed(old: str, new: str) -> bool:
     return not any(orders) or (not one_notation and orders[0] == orders[1])
 
 
+def one_derivative(old: str, new: str) -> bool:
+    """Whether two names are those of one derivative: y'' and d^2y/dx^2."""
+    prime, ratio = sorted((old, new), key=lambda name: "/" in name)
+    found = re.fullmatch(r"d(\d)(\w+)/d\w+", ratio)
+    return found is not None and prime == found[2] + "'" * int(found[1])
+
+
 def substituted(tree: Tree, old: str, new: str) -> Tree:
     """The tree with one letter for another."""
     if tree == ("letter", old):
         return ("letter", new)
-    return (tree[0], *(substituted(p, old, new) if isinstance(p, tuple) else p for p in tree[1:]))
+    if tree[0] == "diff":
+        return ("diff", new if tree[1] == old else tree[1], substituted(tree[2], old, new), tree[3])
+    return changed(tree, partial(substituted, old=old, new=new))

@@ -8,7 +8,8 @@ others. Nothing is worked out here and nothing is ever executed.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from functools import lru_cache, partial
 from typing import Any
 
 from scalediff.domains.math.grading.reader import NotUnderstood, TokenReader
@@ -22,14 +23,18 @@ x)`` is f''(x) of an f that nobody defined, ``("diff", "x", tree, 1)`` a derivat
 _MAX_DEPTH = 60
 _MAX_TOKENS = 600
 
-_FUNCTION_NAMES = "sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh ln log lg exp"
+_FUNCTION_NAMES = (
+    "sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh arsinh arcosh artanh ln log lg exp"
+)
 FUNCTIONS = frozenset(_FUNCTION_NAMES.split())
-_INVERSES = {"sin": "arcsin", "cos": "arccos", "tan": "arctan"}
+_INVERSES = {"sin": "arcsin", "cos": "arccos", "tan": "arctan", "sinh": "arsinh",
+             "cosh": "arcosh", "tanh": "artanh"}  # fmt: skip
 _GREEK_NAMES = (
     "alpha beta gamma delta epsilon varepsilon zeta eta theta lambda mu nu xi rho sigma tau phi"
     " varphi chi psi omega Delta Gamma Lambda Omega Phi Psi Sigma Theta ell"
 )
 _GREEK = frozenset(_GREEK_NAMES.split())
+PI: Tree = ("constant", "pi")
 BOUND = frozenset({"sum", "prod", "int", "lim"})
 """Operations whose first argument is a letter that they bind."""
 _TIMES = ("*", r"\cdot", r"\times")
@@ -453,7 +458,7 @@ def _as_letter(tree: Tree, letter: str) -> Tree:
     """The tree with i or e as the letter that a sum runs over."""
     if tree == ("constant", letter):
         return ("letter", letter)
-    return (tree[0], *(_as_letter(p, letter) if isinstance(p, tuple) else p for p in tree[1:]))
+    return changed(tree, partial(_as_letter, letter=letter))
 
 
 def letters(tree: Tree) -> set[str]:
@@ -467,6 +472,19 @@ def letters(tree: Tree) -> set[str]:
     return found | {tree[1]} if tree[0] == "diff" else found
 
 
-def holds(tree: Tree, kind: str) -> bool:
-    """Whether an operation or function occurs in a tree."""
-    return tree[0] == kind or any(holds(p, kind) for p in tree[1:] if isinstance(p, tuple))
+def subtrees(tree: Tree) -> Iterator[Tree]:
+    """A tree and all that it is made of."""
+    yield tree
+    for part in tree[1:]:
+        if isinstance(part, tuple):
+            yield from subtrees(part)
+
+
+def holds(tree: Tree, *kinds: str) -> bool:
+    """Whether one of some operations or functions occurs in a tree."""
+    return any(part[0] in kinds for part in subtrees(tree))
+
+
+def changed(tree: Tree, change: Callable[[Tree], Tree]) -> Tree:
+    """A tree with each of its parts changed."""
+    return (tree[0], *(change(part) if isinstance(part, tuple) else part for part in tree[1:]))

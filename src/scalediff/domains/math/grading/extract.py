@@ -12,7 +12,7 @@ from scalediff.domains.math.grading.boxes import BOX, read_boxes
 from scalediff.domains.math.grading.said import read_said
 from scalediff.text.marks import ending
 
-EXTRACT_VERSION = "5"
+EXTRACT_VERSION = "6"
 """Raised whenever a response may give another answer; part of the domain's version."""
 
 MAX_CONTENT = 200_000

@@ -61,6 +61,11 @@ _LISTED = re.compile(
     r"[,;](?!.{0,12}\\(?:boxed|fbox|text|quad))\s*(?:\\[,;: ]|\\quad)?\s*[-+]?[\d\\]", re.DOTALL
 )
 """Another value of a list in the same formula."""
+_FURTHER = re.compile(
+    r"[,;](?:\s|\$|\\[,;:( ])*[-+−]?(?:\d[\d.,/]*|\\(?:[dt]?frac|sqrt)[^$\s]*)"
+    r"(?=[\s$]*(?:[.,;:)\n\]]|\\[)\]]|$|(?:and|or)\b))"
+)
+"""Another value of a list, in a formula or not."""
 _RELATES = re.compile(
     r"<(?![|/a-zA-Z!])|>|\\(?:l[et]|g[et]|leq|geq|in|ne|neq)(?![A-Za-z])|[≤≥≠]|:\s*\d"
 )
@@ -90,6 +95,8 @@ def behind(content: str, end: int, inner: str) -> Around:
         return Around(inner, end, "a second number behind the box")
     if ordinal := _ORDINAL.match(near, at):
         return Around(inner, ordinal.end())
+    if _FURTHER.match(near, outside):
+        return Around(inner, end, "further values behind the box")
     if outside > at and _OPERATES.match(near, outside):
         return Around(inner, end, "a factor behind the box")
     return _factor(near, end, at, inner)

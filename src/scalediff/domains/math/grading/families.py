@@ -23,7 +23,7 @@ from scalediff.domains.math.grading.evaluate import (
     mpf,
     value_at,
 )
-from scalediff.domains.math.grading.expression import Tree, holds, letters
+from scalediff.domains.math.grading.expression import PI, Tree, holds, letters, subtrees
 
 _NEAR, _FAR = 6, 40
 _CONSTANT = re.compile(r"[Cc]_?\w|[CcK]")
@@ -68,17 +68,13 @@ def _is_family(tree: Tree, stated: bool) -> bool:
     names = letters(tree)
     if len(names) != 1 or not (names <= INTEGERS or (stated and len(_letter(tree)) == 1)):
         return False
-    if not stated and not _holds_pi(tree):
+    if not stated and PI not in subtrees(tree):
         return False
     values = [value_at(tree, {_letter(tree): mpf(k)}) for k in range(-2, 4)]
     if any(value is None for value in values):
         return False
     steps = [high - low for low, high in zip(values, values[2:], strict=False)]
     return bool(steps[0]) and all(close(steps[0], step) == "equal" for step in steps)
-
-
-def _holds_pi(tree: Tree) -> bool:
-    return tree == ("constant", "pi") or any(_holds_pi(p) for p in tree[1:] if isinstance(p, tuple))
 
 
 def _values(trees: Sequence[Tree], most: int) -> list[Any]:
@@ -147,11 +143,11 @@ def _constants(tree: Tree, others: set[str]) -> set[str]:
 
 def _moves(tree: Tree) -> bool:
     """Whether it holds what solutions of differential equations hold: e^x, sines."""
-    if tree[0] in ("sin", "cos", "exp", "sinh", "cosh"):
-        return bool(letters(tree))
-    if tree[0] == "^" and tree[1] == ("constant", "e"):
-        return bool(letters(tree[2]))
-    return any(_moves(part) for part in tree[1:] if isinstance(part, tuple))
+    return any(
+        part[0] in ("sin", "cos", "exp", "sinh", "cosh") or part[:2] == ("^", ("constant", "e"))
+        for part in subtrees(tree)
+        if letters(part)
+    )
 
 
 def _parts(tree: Tree, variable: str, fixed: list[str], at: Any) -> list[Any]:

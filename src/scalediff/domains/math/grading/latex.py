@@ -62,8 +62,9 @@ _DEGREE = re.compile(
     r"(?<=[\d})])\s*\^?\s*(?:\{\s*)?\\(?:circ|degree)(?![A-Za-z])\s*\}?|(?<=\d)\^o(?![A-Za-z])"
 )
 _FUNCTION = re.compile(
-    r"\\text\s*\{\s*(sin|cos|tan|tg|cot|sec|csc|arcsin|arccos|arctan|ln|log|lg|exp)\s*\}"
+    r"\\text\s*\{\s*((?:ar)?(?:sin|cos|tan)h|(?:arc)?(?:sin|cos|tan)|tg|cot|sec|csc|ln|log|lg|exp)\s*\}"
 )
+_PRIMES = re.compile(r"\s*\^\s*(?:\{((?:\s*\\prime)+)\s*\}|\\prime(?![A-Za-z]))")
 _EMPTY_TEXT = re.compile(r"\\text\s*\{\s*[.~]?\s*\}")
 _LONE_LETTER = re.compile(r"\\text\s*\{\s*([eid])\s*\}")
 _UNIT_VECTOR = re.compile(r"\\text\s*\{\s*[jk]\s*\}")
@@ -171,6 +172,7 @@ def tidy(text: str) -> str:
         if not _UNIT_VECTOR.search(text):  # i beside a bold j is no root of -1
             text = _LONE_LETTER.sub(r" \1 ", text)
         text = _FUNCTION.sub(lambda m: f"\\{_SYNONYMS.get(m[1], m[1])} ", text)
+        text = _PRIMES.sub(lambda m: "'" * m[0].count("p"), text)
         text = _ROOT_OF_GROUP.sub(r"\\sqrt{\1}", text)
         text = _INFIX.sub(_prefixed, text)
         text = _SHORT_FRACTION.sub(_fraction, text)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import random
 import re
+from functools import partial
 from typing import Any
 
 from scalediff.core.records import Verdict
@@ -22,11 +23,19 @@ from scalediff.domains.math.grading.evaluate import (
     is_real,
     may_be_renamed,
     mpf,
+    one_derivative,
     points_for,
     substituted,
     value_at,
 )
-from scalediff.domains.math.grading.expression import Tree, holds, letters, read_expression
+from scalediff.domains.math.grading.expression import (
+    Tree,
+    changed,
+    holds,
+    letters,
+    read_expression,
+    subtrees,
+)
 from scalediff.domains.math.grading.families import (
     antiderivative,
     compare_families,
@@ -86,9 +95,7 @@ def understood(text: str, plainly: bool = False) -> bool:
     text = _MATRIX.sub("(1)", text)
     sides = split_top(text, _RELATION)
     trees = [read_expression(side) for side in sides or ()]
-    odd = "'" in text or any(
-        tree and (holds(tree, "call") or holds(tree, "diff")) for tree in trees
-    )
+    odd = "'" in text or any(tree and holds(tree, "call", "diff") for tree in trees)
     return bool(trees) and None not in trees and not (plainly and odd)
 
 
@@ -121,6 +128,8 @@ def _expressions(a: str, b: str, whole: bool = False) -> Verdict | None:
         return Verdict("undecided", "numeric", "equal in one reading of the text only")
     finding: Finding = findings.pop()
     if finding == "equal":
+        if _factors(a) and _factors(b) and _factors(a) != _factors(b):
+            return Verdict("undecided", "numeric", "equal for numbers, not for matrices")
         if _INVERTED.search(a + b) and len(set(re.findall("[A-Z]", re.sub("T", "", a)))) > 1:
             return Verdict("undecided", "numeric", "equal for numbers, not for matrices")
         if any(_CROSS.search(s) and _DOT.search(t) for s, t in ((a, b), (b, a))):
@@ -137,6 +146,14 @@ def _expressions(a: str, b: str, whole: bool = False) -> Verdict | None:
     if finding == "mixed":
         return Verdict("undecided", "numeric", "equal for some values of the variables only")
     return None
+
+
+def _factors(text: str) -> str:
+    """The factors of a product of capital letters, one by one: AAB for ``A^2B``; else empty."""
+    if not re.fullmatch(r"(?:[A-Z](?:\^\{?[2-9]\}?)?\s*)+", text):
+        return ""
+    powers = re.findall(r"([A-Z])(?:\^\{?(\d)\}?)?", text)
+    return "".join(letter * int(power or 1) for letter, power in powers)
 
 
 def _readings(a: str, b: str) -> list[tuple[Tree, Tree]]:
@@ -158,14 +175,12 @@ def _readings(a: str, b: str) -> list[tuple[Tree, Tree]]:
 
 def _bare_log(tree: Tree) -> bool:
     """Whether a logarithm in it does not say its base."""
-    if tree[0] == "log" and len(tree) == 2:
-        return True
-    return any(_bare_log(part) for part in tree[1:] if isinstance(part, tuple))
+    return any(part[0] == "log" and len(part) == 2 for part in subtrees(tree))
 
 
 def _based(tree: Tree, base: Tree) -> Tree:
-    parts = tuple(_based(p, base) if isinstance(p, tuple) else p for p in tree[1:])
-    return ("log", *parts, base) if tree[0] == "log" and len(tree) == 2 else (tree[0], *parts)
+    based = changed(tree, partial(_based, base=base))
+    return (*based, base) if tree[0] == "log" and len(tree) == 2 else based
 
 
 def _degrees(a: str, b: str) -> Verdict | None:
@@ -216,7 +231,7 @@ def _moved(tree: Tree, sign: int, decimal: bool) -> Tree:
     if tree[0] == "number":
         by = slack(tree[1], decimal)
         return ("+", tree, ("number", str(float(sign * by)))) if by else tree
-    return (tree[0], *(_moved(p, sign, decimal) if isinstance(p, tuple) else p for p in tree[1:]))
+    return changed(tree, partial(_moved, sign=sign, decimal=decimal))
 
 
 # -- inequalities ---------------------------------------------------------------------------
@@ -316,6 +331,8 @@ def _in_base(pair: tuple[Tree, Tree], base: Tree) -> tuple[Tree, Tree]:
 def _two_equations(left: tuple[Tree, Tree], right: tuple[Tree, Tree]) -> Verdict | None:
     x, y = (("+", one, ("neg", other)) for one, other in (left, right))
     if not letters(x) and not letters(y):
+        if sorted(left) == sorted(right):
+            return Verdict("right", "relation", "the same equation")
         if any(compare_trees(s, t) != "different" for s in left for t in right):
             return Verdict("undecided", "shape", "two equations between numbers")
         return Verdict("wrong", "numeric", "equations between other numbers")
@@ -324,6 +341,8 @@ def _two_equations(left: tuple[Tree, Tree], right: tuple[Tree, Tree]) -> Verdict
     ours, theirs = letters(x) - letters(y), letters(y) - letters(x)
     renamed = len(ours) == len(theirs) == 1 and may_be_renamed(*ours, *theirs)
     if renamed and compare_trees(substituted(x, *ours, *theirs), y) == "equal":
+        if one_derivative(*ours, *theirs):
+            return Verdict("right", "relation", "one derivative in two notations")
         return Verdict("undecided", "name", "equal but for the name of a variable")
     if holds(x, "call") != holds(y, "call"):
         return Verdict("undecided", "name", "f(x) and y may be one")

@@ -15,8 +15,8 @@ from contextlib import suppress
 from typing import Any
 
 from scalediff.core.records import Verdict
+from scalediff.domains.math.grading.budget import IN_WORKER
 from scalediff.domains.math.grading.compare import compare
-from scalediff.domains.math.grading.evaluate import be_patient
 from scalediff.domains.math.grading.forms import Form
 from scalediff.domains.math.grading.numeric import by_values, understood
 from scalediff.domains.math.grading.regions import ends_of
@@ -33,14 +33,13 @@ def start_worker(memory_bytes: int) -> None:
 
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     logging.getLogger("math_verify").setLevel(logging.CRITICAL)
-    be_patient()
     judge(r"|x|\ge 2", r"(-\infty,-2]\cup[2,\infty)")
 
 
 def judge(a: str, b: str) -> Verdict:
     """The verdict on a pair that exact rules left open; always one of the three values."""
     try:
-        verdict = compare(a, b, _leaf)
+        verdict = compare(a, b, _leaf, IN_WORKER)
     # Computer algebra raises anything at all on hostile texts; none of it makes an answer wrong.
     except Exception as error:
         return Verdict("undecided", "failed", type(error).__name__)

@@ -29,7 +29,7 @@ _UNIT_VECTOR = (
 
 def joint(form: Form) -> str | None:
     """What joins a list: ``and``, ``or``, a comma; None for what is none."""
-    if form.kind != "list":
+    if form.kind != "list" or re.fullmatch(r"[^,;]*\\(?:pm|mp)[^,;]*", form.text):
         return None
     found = set(_JOINT.findall(form.text))
     return found.pop() if len(found) == 1 else ","

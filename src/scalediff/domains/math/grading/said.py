@@ -13,6 +13,7 @@ from itertools import islice
 
 from scalediff.core.records import Reading
 from scalediff.domains.math.grading.factors import SCALE
+from scalediff.domains.math.grading.withdrawn import denied_before, limited_behind, taken_back
 from scalediff.text.language import foreign
 
 _MAX_SAID = 200
@@ -70,7 +71,7 @@ _WHOLE = re.compile(rf"[\s*=`]*({_VALUE}|\\\[.{{1,200}}?\\\])[\s*`.。]*", re.DO
 _ONE_NUMBER = re.compile(r"(?<![\w.])\$?-?\d+(?:,\d{3})*(?:\.\d+)?(?![\w^/])")
 _MATHS = re.compile(r"\$\$?(.+?)\$\$?(?!\d)|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
 _EXPLAINED = re.compile(
-    r"(?<=\S)(?:\.(?=\s+[A-Z\\$])|\s+(?:because|since|as|so|which|where|when"
+    r"(?<=\S)(?:\.(?=\s+[A-Z\\$])|\s+(?:because|since|as|so|which|where|if|when"
     r"|rather than|and not)\b|,\s+(?:since|so|as"
     r"|because|which|it|not|we|but|while|whereas|i|you|he|she|they|this|that|there)\b"
     r"|\s+\((?=[a-z]{3,}\b)|\s+[–—-]\s+(?=[a-z]{2,})|<\|)"
@@ -96,6 +97,33 @@ _TELLING = re.compile(
     re.IGNORECASE,
 )
 """What in a sentence makes its one number no answer."""
+_LEADS_IN = re.compile(
+    r"(?:(?:the|a|an|total|of|sum|number|value|exactly|just|simply|only|approximately|about|roughly"
+    r"|around|equal|to|thus|therefore|then|now|also|indeed|clearly|precisely|option|choice|equals)"
+    r"\b|[\s,:*_$(])*"
+    r"|(?:the\s+)?\w+\s+(?:has|have|had|is|are|was|were|needs?|gets?|pays?|earn\w*|spen\w+|sold|sells?"
+    r"|made|makes|saved?|will|can|must|be|have|still|now|\s)*",
+    re.IGNORECASE,
+)
+"""Words between an announcement and its number that leave it the answer."""
+_BEGINS_WITH_NO_VALUE = re.compile(
+    r"(?:at (?:least|most)|not|no (?:more|less|fewer)|(?:strictly )?(?:greater|less|more|fewer"
+    r"|larger|smaller|bigger|higher|lower|other) than|above|below|under|over|between|up to|within"
+    r"|beyond"
+    r"|(?:all|anything|everything) but|any\b|near|almost|in|on|at|by|from|given|see|shown|found"
+    r"|an? (?:integer|number|prime|multiple|factor|divisor|positive|negative|even|odd|value|real)"
+    r"|part|step|case|one of|either|divisible|bounded)\b(?=.*[\d$])",
+    re.IGNORECASE | re.DOTALL,
+)
+"""How an announcement goes on that bounds its answer or refers to another place."""
+_INTERMEDIATE = re.compile(
+    r"results?\b|\w+ (?:to|of|for) (?:the )?(?:step|part|stage|first|case)"
+    r"|.* (?:step|part|stage)\b",
+    re.IGNORECASE,
+)
+"""An announcement that may be one of a step."""
+_NEXT_SENTENCE = re.compile(r"[.!?。](?=\s)|\n")
+_MORE_HASHES = re.compile(r"####\s*[-+$\\(]?\s*\d")
 _MORE_MATHS = re.compile(r"\s*(?:,\s*(?:and|or)?|and|or)\s*(?=\$|\\\()")
 _MOST_WORDS = 8
 """A sentence of more words with a number in it is no answer."""
@@ -131,10 +159,14 @@ def read_said(content: str) -> Reading:
     hashes = list(_HASHES.finditer(content))
     if hashes:
         last = hashes[-1]
-        if not content[last.end() :].strip() or _VALUE_LIKE.match(last[1]):
-            return Reading(_cleaned(last[1]))
-    if tagged := _TAGGED.findall(content):
-        return Reading(_cleaned("".join(tagged[-1])))
+        rest = content[last.end() :]
+        if not rest.strip() or _VALUE_LIKE.match(last[1]):
+            again = _MORE_HASHES.search(rest)
+            undone = again[0] if again else taken_back(rest)
+            return _unless(undone, _cleaned(last[1]))
+    if tagged := list(_TAGGED.finditer(content)):
+        undone = taken_back(content[tagged[-1].end() :])
+        return _unless(undone, _cleaned(tagged[-1][1] or tagged[-1][2]))
     if whole := _WHOLE.fullmatch(content):
         return Reading(_cleaned(whole[1]))
     found = [
@@ -145,9 +177,38 @@ def read_said(content: str) -> Reading:
     for start, match, read in sorted(found, key=lambda one: one[0], reverse=True)[:_MOST_ANNOUNCED]:
         answer = read(content[start:] if read is _said else match[1])
         if answer is not None:
+            if undone := _undone(content, match, start, answer):
+                return Reading(None, f"announced, and perhaps no answer: {undone}")
             prose = len(answer.split()) > _MOST_WORDS and _HOLDS.search(answer)
             return Reading(None, f"a sentence: {answer}") if prose else Reading(answer)
     return Reading(None, _unread(content))
+
+
+def _unless(undone: str, answer: str | None) -> Reading:
+    """An answer, unless the text takes it back."""
+    return Reading(None, f"taken back: {undone}") if undone else Reading(answer)
+
+
+def _undone(content: str, announced: re.Match[str], start: int, answer: str) -> str:
+    """What in the text denies, bounds or takes back an announced answer, or goes on from it."""
+    if found := denied_before(content[max(0, announced.start() - 300) : announced.end()]):
+        return found
+    tail = content[start : start + _MAX_SHOWN]
+    at = tail.find(answer)
+    if bound := _BEGINS_WITH_NO_VALUE.match(answer) or re.search(r"\banswer\b", answer):
+        return bound[0]
+    if bounded := limited_behind(answer.partition(" ")[2] and " " + answer.partition(" ")[2]):
+        return bounded
+    behind = tail[at + len(answer) :] if at >= 0 else ""
+    if found := limited_behind(behind) or taken_back(content[start + max(at, 0) :]):
+        return found
+    later = _NEXT_SENTENCE.search(behind)
+    rest = content[start + at + len(answer) + later.end() :].strip() if later else ""
+    if _INTERMEDIATE.match(announced[0]) and _HOLDS.search(rest):
+        return f"{announced[0].strip()}, and more follows"
+    last = _SENTENCE.split(rest.rpartition("\n")[2])[-1]
+    other = _CONCLUDES.match(last) and _HOLDS.search(last) and answer.strip("$ ") not in last
+    return last if other else ""
 
 
 def _unread(content: str) -> str:
@@ -193,8 +254,13 @@ def _said(text: str) -> str | None:
         return None
     numbers = _ONE_NUMBER.findall(text)
     if len(text.split()) > 2 and len(numbers) == 1:
-        rest = text.replace(numbers[0], " ", 1)
-        if not _TELLING.search(rest) and not re.search(r"\d", rest):
+        preface, _, rest = text.partition(numbers[0])
+        rest = f"{preface} {rest}"
+        if (
+            _LEADS_IN.fullmatch(preface)
+            and not _TELLING.search(rest)
+            and not re.search(r"\d", rest)
+        ):
             text = numbers[0]
     return _cleaned(text)
 

@@ -146,7 +146,8 @@ def _word_and_mathematics(a: str, b: str) -> bool:
     """Whether one is a word of four letters or more and the other an expression."""
     for word, text in ((a, b), (b, a)):
         said = words(word)
-        named = f" {text.casefold()} " in f" {said} "
+        product = word.isupper() and set(word) <= set(text)  # CABC beside ABC^2
+        named = product or f" {text.casefold()} " in f" {said} "
         if said and len(said) > 3 and not named and words(text) is None:
             return read_expression(text) is not None
     return False

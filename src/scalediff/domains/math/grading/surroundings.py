@@ -23,7 +23,7 @@ _PLAIN_GROUP = re.compile(
 )
 _OPERATOR_BEFORE = re.compile(
     r"(?:\\(?:times|cdot|div|mp|sqrt|ln|log|lg|sin|cos|tan|exp|ne|neq|not|pi|alpha|beta|gamma|theta"
-    r"|lambda|[dtc]?frac\s*\w?|circ|sqrt\s*\[[^\]]*\])|\\not\s*=|≠|[×·÷√π/^_+]|\d[^\S\n$]*\*"
+    r"|lambda|[dtc]?frac\s*\w?|circ|sqrt\s*\[[^\]]*\])|\\not\s*=|≠|[≤≥]|[^\s=>-][^\S\n]*[<>]|\\[lg](?:e|t|eq|eqslant)?|\\(?:[lr]?[vV]ert|[lr](?:floor|ceil)|mid)|\\\||[×·÷√π/^_+]|\d[^\S\n$]*\*"
     r"|(?<![A-Za-z] )(?<![\w.])\d+\s*:"  # a ratio, but not "Step 3:"
     r"|(?<![A-Za-z\\])[A-Za-z]|(?<![\dA-Za-z.)])\d+[^\S\n]*|[=+\-*/^]\s*\d+[^\S\n]*)$"
 )
@@ -35,6 +35,8 @@ _LISTED_BEFORE = re.compile(
     rf"(?:\$\s*{_ONE_VALUE}\$|(?:^|[\s$]){_ONE_VALUE}|\b[A-H])\s*(?:\\text\s*\{{\s*)?(?:and|or)"
     r"(?:\s*\})?(?:\s|\\[,; ]|\$)*$"
     r"|(?:\$|\\\(|\\\[)[^$A-Za-z]*\d\s*,\s*(?:\\[,; ]|\\quad)?\s*$"
+    r"|(?:^|[:(,;]|\b(?:is|are|be|answers?|solutions?|roots?|values?))\s*\$?-?\d[\d./]*\$?\s*[,;]"
+    r"\s*(?:and|or)?[\s$]*$"
     r"|(?:^|[\s=$])[(\[{][^()\[\]$A-Za-z]*\d\s*,\s*$"
 )
 _MATRIX = re.compile(r"\\begin\{[a-zA-Z]*matrix\}(?!.*\\end\{[a-zA-Z]*matrix\})", re.DOTALL)
@@ -66,9 +68,13 @@ def before(content: str, start: int) -> Around:
         return Around("", start, "" if not re.search(r"[\d)]\s*\*$", line) else "a factor before")
     if text.endswith("}") and not _text_group(text):
         return Around("", start, "a factor before the box")
-    found = _OPERATOR_BEFORE.search(text[-40:])
+    found = _OPERATOR_BEFORE.search(re.sub(r"(?:</?[A-Za-z_][^<>]*>)+$", "", text[-80:])[-40:])
     if found and not (found[0].isalpha() and at != start):
         return Around("", start, f"{found[0].strip()} before the box")
+    if text.endswith("|") and at == start:
+        return Around("", start, "an absolute value around the box")
+    if re.search(r"[-−*/^]\($", text):
+        return Around("", start, "a factor before the brackets around the box")
     if text.endswith(")") and at == start and not re.search(r"(?:^|\s)\(?\w\)$|\\\)$", text):
         return Around("", start, "a factor before the box")
     return Around("", start)

@@ -108,7 +108,6 @@ _DENIALS = frozenset(
 )
 _AMOUNTS = {"dozen": 12, "gross": 144, "hundred": 100, "thousand": 1_000, "lakh": 10**5,
             "million": 10**6, "crore": 10**7, "billion": 10**9, "trillion": 10**12}  # fmt: skip
-_PER_CENT = frozenset({"percent", "pct", "per cent"})
 POWERS = {"squared": "^2", "cubed": "^3", "factorial": "!"}
 """Words behind a number that are written as signs."""
 

@@ -16,6 +16,10 @@ _CHOICE = re.compile(
 _LETTER_BEHIND = re.compile(r"\b[A-J]\b")
 _INDEFINITE = re.compile(r"^A (?=[a-z])")
 _MIXED_TEXT = re.compile(r"(?:^|[\s{(])[A-Za-z](?=\s|\\text|$)[^{]*\\text\s*\{|\}\s*-\s*\\text")
+_FUNCTION = re.compile(
+    r"(?:(?:arc?|co)?(?:sin|cos|tan|cot|sec|csc)h?|curl|div|grad|sgn|rank|tr|dim|erf) [A-Za-z]\b"
+)
+"""A name and its argument: ``arcosh x``, ``curl F``."""
 _ARTICLE = re.compile(r"(?:the|an|a)\s+(?=\w)", re.IGNORECASE)
 _ANNOUNCED = re.compile(
     r"\s*(?:\\text\s*\{\s*)?(?:so\s+|therefore,?\s+)?(?:the\s+)?(?:final\s+|correct\s+)?"
@@ -210,7 +214,7 @@ def words(text: str) -> str | None:
         short = max(len(part) for part in re.split(r"[ '-]+", folded)) < 3 and folded != "no"
         if short or folded in _MATH_NAMES:
             return None
-    elif _MIXED_TEXT.search(text):  # x \text{ cm} is no word
+    elif _FUNCTION.match(inner) or _MIXED_TEXT.search(text):  # x \text{ cm} is no word
         return None
     plain = " ".join(inner.replace("-", " ").casefold().split())
     plain = _ARTICLE.sub("", plain, count=1) if _ARTICLE.match(plain) else plain

@@ -6,7 +6,7 @@ Each line is a verdict and two answers. Half of the siblings differ though they 
 
 import pytest
 
-from scalediff import grade_many
+from scalediff import grade, grade_many
 
 FOUND = r"""
 wrong ;; 10 ;; 10 a^{2}
@@ -422,6 +422,41 @@ right ;; \sum_{k=0}^{\infty}\frac{1}{2^k} ;; 2
 wrong ;; \sum_{k=0}^{\infty}\frac{1}{2^k} ;; 1
 right ;; \int 2x\,dx ;; x^2+C
 wrong ;; \int 2x\,dx ;; x^3+C
+# what hard values cost
+right ;; 1 ;; \int_0^1\int_0^2 xy\,dy\,dx
+right ;; e^{x^2} ;; \frac{d}{dx}\int_0^x e^{t^2}dt
+undecided ;; e^{t^2} ;; \frac{d}{dx}\int_0^x e^{t^2}dt
+right ;; 2xe^{x^4} ;; \frac{d}{dx}\int_0^{x^2} e^{t^2}dt
+right ;; -\cos(x^2) ;; \frac{d}{dx}\int_x^3 \cos(t^2)dt
+undecided ;; 2 ;; \int_0^1\frac{1}{\sqrt{x}}dx
+right ;; 12502500 ;; \sum_{k=1}^{5000}k
+wrong ;; 12502501 ;; \sum_{k=1}^{5000}k
+right ;; \frac{\pi^2}{6} ;; \sum_{k=1}^{\infty}\frac{1}{k^2}
+# ratios
+right ;; \sqrt2 ;; \sqrt2:1
+right ;; \frac{\sqrt3}{2} ;; \sqrt3:2
+wrong ;; \sqrt2 ;; 1:\sqrt2
+wrong ;; \sqrt2 ;; \sqrt3:1
+# functions, products of matrices, vectors
+right ;; \operatorname{arsinh} x ;; \ln(x+\sqrt{x^2+1})
+wrong ;; \operatorname{arsinh} x ;; \ln(x+\sqrt{x^2-1})
+right ;; \operatorname{artanh}(x/2) ;; \tanh^{-1}(x/2)
+undecided ;; A^2B ;; ABA
+undecided ;; ABC^2 ;; CABC
+right ;; A^2B ;; AAB
+undecided ;; (-3,0) ;; -3i
+undecided ;; (0,5) ;; 5i
+wrong ;; (0,5) ;; 4i
+# equations
+right ;; \ln 5=1.61 ;; 1.61=\ln 5
+right ;; \frac{d^2y}{dx^2}=4x ;; y''=4x
+wrong ;; \frac{d^2y}{dx^2}=4x ;; y'=4x
+undecided ;; \frac{dy}{dx}=4x ;; z'=4x
+right ;; f''(x)=6x ;; f^{\prime\prime}(x)=6x
+wrong ;; f''(x)=6x ;; f^{\prime}(x)=6x
+right ;; x=y\text{ or }x=-y ;; x=\pm y
+right ;; (r,\theta)=(2,\pi) ;; \theta=\pi, r=2
+wrong ;; (r,\theta)=(2,\pi) ;; \theta=2, r=\pi
 """
 
 
@@ -445,3 +480,28 @@ def verdicts():
 def test_a_pair_gets_its_verdict_in_either_order(verdicts, verdict, one, other):
     told = [verdicts[one, other], verdicts[other, one]]
     assert [v.value for v in told] == [verdict] * 2, told
+
+
+@pytest.mark.parametrize(
+    ("response", "gold", "verdict"),
+    [
+        (r"$\boxed{x>4}$ or $\boxed{x<-1}$", r"x<-1\text{ or }x>4", "right"),
+        (r"$\boxed{x>4}$ or $\boxed{x<-1}$", r"x<-1\text{ or }x>5", "wrong"),
+        (
+            r"$\arcsin \left( -\frac{1}{2} \right) = \boxed{-\frac{\pi}{6}}.$",
+            r"-\frac{\pi}{6}",
+            "right",
+        ),
+        (r"$\boxed{3}$ trillion", "3", "wrong"),
+        (r"$\boxed{3}\text{ trillion}$", "3", "wrong"),
+        (r"$\boxed{3}$ trillion", r"3\text{ trillion}", "right"),
+        (r"$\boxed{\text{Yes}}$", True, "undecided"),
+        (r"$\boxed{\text{Yes}}$", False, "wrong"),
+        (r"$\boxed{no}$", True, "wrong"),
+        (r"$\boxed{no}$", False, "undecided"),
+        (r"Answer: True", True, "right"),
+        (r"$\boxed{\text{true}}$", False, "wrong"),
+    ],
+)
+def test_whole_responses(response, gold, verdict):
+    assert grade(response, gold).value == verdict

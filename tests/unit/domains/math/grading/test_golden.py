@@ -2,6 +2,9 @@
 
 ``pairs_plain`` and ``pairs_symbolic`` were written before the grader that is tested, by people who
 had not seen it, and then used to mend it; ``pairs_heldout`` was looked at once, after that.
+``siblings`` are ten answers for each kind of
+fault that had been found, half of them different though they look alike, written by somebody who
+had not seen the grader, frozen, graded at first sight (``docs/grading.md``) and then looked at.
 ``responses`` were written like the pairs; ``attempts`` are those of the nano models (seeds 4 to 6
 of ``bench/gate.py``), with the oracle's word. ``docs/grading.md`` has the rates; ``python
 bench/grading/golden.py`` prints them.
@@ -119,6 +122,19 @@ def test_responses_are_read_as_people_read_them():
     # four of 171 are cut off without a thought: no answer there, by the rule on `length`
     assert seen["right", "right"] >= 163
     assert seen["no_answer", "no_answer"] >= 75
+
+
+SIBLINGS = rows("siblings.jsonl")
+
+
+def test_siblings_of_known_faults_are_told_apart():
+    told = grade_many((r["response"], r["answer"]) for r in SIBLINGS)
+    seen = Counter((r["verdict"], v.value) for r, v in zip(SIBLINGS, told, strict=True))
+    assert len(SIBLINGS) == 380
+    assert seen["wrong", "right"] == seen["right", "wrong"] == 0
+    assert seen["undecided", "right"] == seen["undecided", "wrong"] == 0
+    # 36, and those that are not done within five seconds on a machine with much to do
+    assert seen["right", "undecided"] + seen["wrong", "undecided"] <= 40
 
 
 def test_attempts_of_real_models_are_graded_as_the_oracle_does():

@@ -3,6 +3,7 @@
 import pytest
 
 from scalediff import answer_of, grade
+from scalediff.core.errors import InputError
 from scalediff.domains.math.grading.extract import gold_answer, read_answer
 
 BOXES = [
@@ -208,9 +209,125 @@ UNREAD = [
     "Using the notation: 45 students. #### 45",
     "Yes",
 ]
+DOUBTED = [
+    # denied, bounded, supposed, limited to a case or taken back; one of several; a step's
+    r"The answer is not \boxed{3}.",
+    r"It cannot be \boxed{3}.",
+    r"\boxed{3} is wrong",
+    r"\boxed{3} (incorrect)",
+    r"\boxed{3}. No wait, that is wrong.",
+    r"\boxed{3}. Hmm, actually it should be 4.",
+    r"I would guess \boxed{3} but the answer is 4",
+    r"\boxed{3} \to 4",
+    r"\boxed{3} = 4",
+    r"x < \boxed{3}",
+    r"\boxed{3} or more",
+    r"(\boxed{3}, 4)",
+    r"5, \boxed{3}",
+    r"\boxed{3}, 8",
+    r"$\boxed{3}\ldots$",
+    r"|\boxed{-3}|",
+    r"$\boxed{3}$ if n is even, 4 otherwise",
+    r"\boxed{x} = 4",
+    r"The solutions: $\boxed{5}$. The other one is $\boxed{8}$.",
+    r"First solution: \boxed{5}. Second solution: \boxed{8}.",
+    r"We get $x=\boxed{5}$. Similarly, $x=\boxed{8}$.",
+    r"$\boxed{5}$ is one solution. Another solution is $\boxed{8}$.",
+    r"Case 1: $\boxed{5}$. Case 2: $\boxed{8}$.",
+    "Minimum: $\\boxed{5}$\n\nMaximum: $\\boxed{8}$",
+    "The answer is at least 5",
+    "The answer is greater than 5 apples.",
+    "The answer is an integer below 5",
+    "The answer is all but 5.",
+    "The answer is in Theorem 5.",
+    "The answer is given in step 5.",
+    "The answer is: see equation (5)",
+    "The answer is 5 when n is even",
+    "The wrong answer is 5.",
+    "One might think the answer is 5.",
+    "Suppose the answer is 5.\nThen we get a contradiction, hence 6.",
+    "The answer is 5.\nWait, that's not right. It should be 6.",
+    "The result is 5. Then the total is 10.",
+    "result = 5\ntotal = 10",
+    "The result of step 1 is 5.\nStep 2: double it.\n10",
+    "#### 5\nso #### 6",
+    r"The answer isn't $\boxed{3}$.",
+    r"Surely $x \neq 4$, and it is never \boxed{3}",
+    r"\boxed{3} is too small.",
+    r"It is at most $\boxed{3}$ apples",
+    r"The answer is less than $\boxed{3}$.",
+    r"x \ge \boxed{3}",
+    r"$\lfloor\boxed{3.5}\rfloor$",
+    r"$\boxed{3}$ or fewer",
+    r"One may think it is \boxed{3}.",
+    r"$\boxed{3}$, when $n$ is odd.",
+    r"Suppose the answer is \boxed{3}.",
+    r"\boxed{3}. Oops, I made a mistake.",
+    r"\boxed{3}. The answer is 4.",
+    r"\boxed{3}, $4$ and $5$",
+    r"The minimum is \boxed{5}. The maximum is \boxed{8}.",
+    r"So \boxed{5}. There is also \boxed{8}.",
+    r"If n is even, $\boxed{5}$. Otherwise, $\boxed{8}$.",
+    "\\boxed{3}\nWait, this isn't correct.",
+    "The answer is $5$ if n is even.",
+    "The answer is at most $5$.",
+    "The answer isn't 5.",
+    "The answer is no more than 5.",
+    "The answer is any integer above 5.",
+    "The answer is not 5.",
+    "The incorrect answer is 5.",
+    "People would say the answer is 5.",
+    "<answer>5</answer> Wait, that is wrong: 6.",
+    "#### 5\nOops, I made a mistake. 6",
+    "The answer is 5 or more.",
+    "The answer is 5. Sorry, it should be 6.",
+    "The answer is shown in figure 5.",
+    r"$\boxed{3}$ --- no, $4$.",
+    r"\boxed{3}, or 4 if n is odd",
+    r"\boxed{3}+",
+    r"We get \boxed{3}. Then there is \boxed{4} too.",
+    "answer = 3\nanswer = answer + 1",
+    r"-(\boxed{3})",
+    r"\boxed{3} is just an upper bound",
+    r"Ignoring \boxed{3}, we get 4.",
+]
+STANDING = [
+    # words like those that leave the answer as it is
+    (r"We can say that the answer is $\boxed{3}$.", "3"),
+    (r"Hence we may conclude that the answer is $\boxed{3}$.", "3"),
+    (r"There are at most \boxed{3} pencils left.", "3"),
+    (r"| Answer | $\boxed{3}$ |", "3"),
+    (r"Step 1: \boxed{2}. Step 2: \boxed{3}.", "3"),
+    ("So, the answer is 3. Therefore, Tom has 3 left.", "3"),
+    ("Final answer: John needs 3 apples", "3"),
+    ("so the answer is 5. Wait time is not important.", "5"),
+    ("The answer is 5, not 7.", "5"),
+    (r"\boxed{5}, not 7", "5"),
+    (r"\boxed{3} = \frac{6}{2}", "3"),
+    ("The answer is therefore 5 apples.", "5 apples"),
+    ("I think the answer is 5.", "5"),
+    (r"I guess it is \boxed{3}", "3"),
+    (r"Since 4 is not prime, the answer is \boxed{3}.", "3"),
+    (r"We do not count 0, so \boxed{3}", "3"),
+    (r"$\boxed{3}$. The answer is 3.", "3"),
+    (r"It is not 4 but \boxed{3}.", "3"),
+    ("The result is 5.", "5"),
+    (r"Therefore, $x=\boxed{\frac{1}{2}}$. This is correct.", r"\frac{1}{2}"),
+    (r"\boxed{\pi} \approx 3.14", r"\pi"),
+    (r"Case 1: \boxed{5}. Case 2: 8. So the final answer is \boxed{13}.", "13"),
+    ("If she has 3 left, then the answer is 5.", "5"),
+    (r"If she sells 3, she is left with \boxed{5}.", "5"),
+    (r"Therefore the least value is at least 3, so it is \boxed{3}.", "3"),
+    (r"> \boxed{5}", "5"),
+    (r"x = 4 -> \boxed{5}", "5"),
+    (r"</a></a>\boxed{5}", "5"),
+    ("The answer is D, it cannot be A or B.", "D"),
+]
 
 
-@pytest.mark.parametrize(("content", "answer"), [*BOXES, *JOINED, *LAST, *FACTORS, *SAID])
+@pytest.mark.parametrize(
+    ("content", "answer"), [*BOXES, *JOINED, *LAST, *FACTORS, *SAID, *STANDING]
+)
 def test_what_is_read(content, answer):
     assert read_answer(content).answer == answer
 
@@ -260,3 +377,26 @@ def test_a_megabyte_of_braces_or_boxes_is_read_quickly():
 )
 def test_gold_answer(gold, answer):
     assert gold_answer(gold) == answer
+
+
+@pytest.mark.parametrize("content", DOUBTED)
+def test_what_is_denied_bounded_or_taken_back_is_undecided(content):
+    for gold in ("3", "4", "5", "8", "-3"):
+        verdict = grade(content, gold)
+        assert (verdict.value, verdict.rule) == ("undecided", "not_read")
+
+
+def test_a_response_that_is_no_text():
+    assert grade(None, "7").rule == "no_answer"
+    assert grade(7, "7").value == grade(7.0, "7").value == "right"
+    assert grade(8, "7").value == "wrong"
+    for response in ({"content": "7"}, b"7", ["7"], True):
+        with pytest.raises(InputError, match="a response is the text that a model wrote"):
+            grade(response, "7")
+    assert grade(10**5000, "7").value in ("undecided", "wrong")
+
+
+def test_a_gold_of_thousands_of_digits_is_undecided():
+    for gold in (10**5000, -(10**5000), 10**400):
+        assert grade(r"\boxed{7}", gold).value in ("undecided", "wrong")
+    assert grade(r"\boxed{7}", 10**5000).rule == "too_long"

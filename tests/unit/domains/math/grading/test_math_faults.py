@@ -233,5 +233,5 @@ def test_nested_sets_are_given_up_in_a_bounded_time():
     shifted = letters[1:] + letters[0]
     one, other = (",".join([r"\{" + ",".join(word) + r"\}"] * 20) for word in (letters, shifted))
     start = time.process_time()
-    assert grade_at_once(rf"\{{{one}\}}", rf"\{{{other}, z\}}") is not None
+    assert grade_at_once(rf"\{{{one}\}}", rf"\{{{other}, z\}}") is None
     assert time.process_time() - start < 10
