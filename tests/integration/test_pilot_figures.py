@@ -1,6 +1,8 @@
 """Every figure of a pilot's forecast, from what the pilot itself has counted."""
 
 import re
+import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -99,6 +101,12 @@ def test_kept_rows_have_wilson_s_interval_over_the_rows_that_were_made(line):
 
 def test_the_text_says_what_is_left(line):
     text = line.forecast.text("$", "runs/x")
+    assert "not included: training and evaluation of students; more duplicates" in text
+    assert text.endswith("run the same command without --pilot (runs/x)")
+    begins = re.search(r"left to the dataset: (\d{4}-\d\d-\d\d \d\d:\d\d) if it starts now", text)
+    ends = datetime.fromisoformat(begins[1]).timestamp()
+    seconds = sum(line.lines[name].seconds for name in GROWING)
+    assert -61 < ends - time.time() < seconds + 1
     assert text.startswith("FORECAST of the whole: 7.5 times the pilot's rows")
     table = {m[1]: m[0] for m in re.finditer(r"^  (\S+) .*$", text, re.MULTILINE)}
     assert {name for name, said in table.items() if said.endswith("  done")} == ONCE | (

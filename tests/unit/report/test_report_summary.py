@@ -8,8 +8,10 @@ from runs import Step, attempt, solved
 
 from scalediff.core.keys import problem_id
 from scalediff.core.records import Drop
+from scalediff.domains import open_domain
 from scalediff.io.run import read_json, write_json
 from scalediff.report.summary import flow_of, summary_of
+from scalediff.stages.tally import wilson
 
 KEYS = [f"g{i}" for i in range(10)]
 
@@ -100,6 +102,7 @@ def test_the_waterfall_and_its_phases(summary):
     assert phases["filter"]["dropped"] == {"truncated": 1, "too_easy": 1, "disagreement": 1}
     assert summary["rows_lost"] == 0
     assert "finished" in summary
+    assert isinstance(summary["warnings"], list)
 
 
 def test_what_was_spent(summary):
@@ -300,7 +303,9 @@ def test_canaries(tmp_path):
     keys = [f"c{i}" for i in range(7)]
     verdicts = ["right", "right", "wrong", "undecided", "wrong"]
     steps = [
-        Step("canaries.sample", "sample", {k: problem(k) for k in keys}),
+        Step("sources", "sources", {f"s{i}": problem(f"s{i}") for i in range(50)}),
+        # a few of its input's rows: the others are not lost
+        Step("canaries.sample", "sample", {k: problem(k) for k in keys}, ["sources"]),
         Step("canaries.rules", "rules", {k: {} for k in keys[:6]} | {"c6": Drop("truncated")},
              ["canaries.sample"]),
         Step("canaries.decide", "decide",
@@ -321,3 +326,40 @@ def test_canaries(tmp_path):
     # one in review and one that the grader cannot judge say nothing of the labels that are kept
     assert (share["share"], share["n"]) == (1 / 3, 3)
     assert (share["low"], share["high"]) == pytest.approx((0.0615, 0.7923), abs=5e-5)
+
+
+def test_the_oracle_s_word_on_labels_and_problems(tmp_path):
+    domain = open_domain("nano")
+    rows = [{**row, "key": f"g{i}"} for i, row in enumerate(domain.sources("nano:sources", 6, 1))]
+    right = {row["key"]: domain.audit(row["problem"])["answer"] for row in rows}
+    posed = {row["key"]: problem(row["key"], problem=row["problem"]) for row in rows}
+    nonsense = {key: problem(key, problem=f"Find it. {key}") for key in ("x0", "x1", "x2")}
+
+    def answers(**values):
+        return {k: solved(attempt("teacher", 0, 1, answer=v)) for k, v in values.items()}
+
+    labels = {**right, "g5": "no", "x0": "4"}
+    decided = {
+        "g0": {}, "g1": {"review": True}, "g5": {}, "x0": {}, "g2": Drop("too_easy"),
+    }  # fmt: skip
+    steps = [
+        Step("generate", "generate", posed | nonsense, model="m"),
+        Step("screen", "screen",
+             {k: {} for k in labels} | {k: Drop("malformed") for k in ("x1", "x2")}, ["generate"]),
+        Step("distill", "solve", answers(**labels), ["screen"], "t"),
+        Step("filter.agree", "agree", {k: {"label": v} for k, v in labels.items()}, ["distill"]),
+        Step("filter.decide", "decide", {k: decided.get(k, Drop("simple")) for k in labels},
+             ["filter.agree"]),
+    ]  # fmt: skip
+    oracle = summary_of(runs.make(tmp_path / "run", steps, domain="nano"))["oracle"]
+    # one wrong label and one of a problem that has no answer, of seven
+    shares = oracle["wrong_label_share"]
+    assert {name: (s["share"], s["n"], s["ill_posed"], s["wrong_among_well_posed"])
+            for name, s in shares.items()} == {
+        "before": (2 / 7, 7, 1 / 7, 1 / 6),
+        "dataset": (2 / 3, 3, 1 / 3, 1 / 2),
+        "review": (0.0, 1, 0.0, 0.0),
+    }  # fmt: skip
+    assert shares["before"]["low"] == pytest.approx(wilson(2, 7)[1])
+    assert oracle["well_posed_share"] == 6 / 7
+    assert oracle["well_posed_share_unscreened"] == 6 / 9

@@ -54,6 +54,17 @@ def test_the_interval_is_wilson_s_where_each_problem_has_one_sample(tmp_path):
     assert found == pytest.approx([0.75, 0.300642, 0.954413], abs=1e-6)
 
 
+def test_undecided_ones_are_counted_over_all_rows(tmp_path):
+    rows = [
+        row("a", ["undecided", "right"]),
+        row("b", ["undecided", "undecided"]),
+        row("c", ["wrong"]),
+    ]
+    _, scores = tally(rows, tmp_path)
+    assert (scores["all"]["undecided"], scores["all"]["samples"]) == (3, 5)
+    assert scores["all"]["mean"] == pytest.approx(0.5 / 3)
+
+
 def test_attempts_of_another_role_do_not_count(tmp_path):
     mixed = row("a", ["right", "wrong"])
     mixed["attempts"].append({"role": "teacher", "sample_index": 0, "verdict": "right"})

@@ -139,6 +139,9 @@ def test_more_of_the_same_grows_and_less_does_too(done):
     grown = done.states(done.recipe("solve.k=3"))
     assert grown["solve"] == ("grow", "k 1 -> 3")
     assert grown["rules"] == ("wait", "after solve")
+    known = done.plans(done.recipe())  # where it lies is known all the same, so that it is reused
+    waiting = done.plans(done.recipe("solve.k=3"))
+    assert waiting["rules"].key == known["rules"].key is not None
     done.execute(done.recipe("solve.k=3"))
     assert done.states(done.recipe())["solve"] == ("grow", "k 3 -> 1")
 
@@ -205,6 +208,13 @@ def test_paid_seconds_that_would_be_left_behind(done, overrides, behind):
     done.seal("screen", seconds=999.0)  # was free
     plans = done.plans(done.recipe(*overrides))
     assert {name: plan.behind_s for name, plan in plans.items() if plan.behind_s} == behind
+
+
+def test_what_was_never_sealed_leaves_no_seconds_behind(done):
+    run = Run(done.path / "run", create=False)
+    (run.path / "steps" / run.manifest["steps"]["solve"]["folder"] / "seal.json").unlink()
+    plan = done.plans(done.recipe("solve.temperature=0.9"))["solve"]
+    assert (plan.state, plan.behind_s) == ("again", 0.0)
 
 
 def test_a_model_that_cannot_be_trained_is_a_problem_with_its_fix(place):
