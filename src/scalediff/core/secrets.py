@@ -48,6 +48,7 @@ def api_key(variable: str = "") -> str | None:
     if key and not key.isprintable():
         names = variable or " or ".join(_variables[:2])
         raise PrerequisiteError(f"the API key ({names}) has more than one line; export one key")
+    keep_secret(key)
     return key or None
 
 
@@ -75,10 +76,14 @@ def keep_secret(*values: str) -> None:
 
 
 def mask_keys(text: str) -> str:
-    """A text without the API keys and passwords that are sent, however a server writes them."""
-    for secret in _secrets():
+    """A text without the keys and passwords that were sent, however a server writes them."""
+    return _without(text, _written(*sorted(_more)))
+
+
+def _without(text: str, secrets: tuple[str, ...]) -> str:
+    for secret in secrets:
         if secret in text:
-            text = text.replace(secret, "***")
+            text = text.replace(secret, HIDDEN)
     return text
 
 
@@ -91,12 +96,8 @@ def mask(text: str) -> str:
     """
     if "://" in text:
         text = _PARAMETER.sub(r"\1***", _CREDENTIALS.sub(r"\1***@", text))
-    return mask_keys(text)
-
-
-def _secrets() -> tuple[str, ...]:
     keys = (os.environ.get(name, "").strip() for name in _variables)
-    return _written(*(key for key in keys if len(key) >= _SHORTEST), *sorted(_more))
+    return _without(text, _written(*(k for k in keys if len(k) >= _SHORTEST), *sorted(_more)))
 
 
 @lru_cache(maxsize=16)

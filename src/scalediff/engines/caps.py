@@ -59,6 +59,7 @@ class Caps:
         self._config = config
         self._note = note
         self._lowering = asyncio.Lock()
+        self._said = False
 
     async def fitted(self, request: Request, counted: int | None = None) -> Request:
         """The request with a token cap that the window has room for.
@@ -82,7 +83,8 @@ class Caps:
                 most = min(most, await self._left(request, most, num, is_given=counted is not None))
         if most == cap:
             return request
-        if self.window and cap >= self.window:
+        if self.window and cap >= self.window and not self._said:
+            self._said = True
             self._note(
                 f"the token cap of {cap:,} is over the server's window of {self.window:,} tokens; "
                 "each response may have what the window leaves beside its prompt"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from email.utils import parsedate_to_datetime
 from time import time
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -118,7 +117,7 @@ class Endpoint:
         import aiohttp
 
         try:
-            async with self._opened("POST", path, body) as response:
+            async with await self._opened("POST", path, body) as response:
                 if response.status != 200:
                     raise _of_status(response, await self._start_of(response))
                 return await read(response)
@@ -137,10 +136,7 @@ class Endpoint:
         except (aiohttp.ClientError, ConnectionError, asyncio.IncompleteReadError) as error:
             raise TryError("broken", f"the connection broke: {_short(error)}") from None
 
-    @asynccontextmanager
-    async def _opened(
-        self, method: str, path: str, body: bytes | None
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _opened(self, method: str, path: str, body: bytes | None) -> aiohttp.ClientResponse:
         """The response to a request, which is sent to nobody but the host that was named.
 
         Raises:
@@ -148,13 +144,13 @@ class Endpoint:
         """
         place = self._at(path)
         for _ in range(_MOST_REDIRECTS):
-            async with self._session.request(
+            response = await self._session.request(
                 method, place, data=body, headers=self._headers, allow_redirects=False
-            ) as response:
-                if not 300 <= response.status < 400:
-                    yield response
-                    return
-                place = self._next(place, response)
+            )
+            if not 300 <= response.status < 400:
+                return response
+            response.close()
+            place = self._next(place, response)
         raise TryError("broken", "the server redirects in a circle")
 
     def _next(self, place: URL, response: aiohttp.ClientResponse) -> URL:
@@ -231,7 +227,10 @@ class Endpoint:
         import aiohttp
 
         try:
-            async with asyncio.timeout(timeout_s), self._opened(method, path, body) as response:
+            async with (
+                asyncio.timeout(timeout_s),
+                await self._opened(method, path, body) as response,
+            ):
                 data = await self.bodies.whole(response, Bounds(drip_s=timeout_s))
         except TryError as error:
             return error.status or _NO_ANSWER, str(error)

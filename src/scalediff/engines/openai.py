@@ -148,8 +148,8 @@ class OpenAIEngine:
         else:
             path, body = "/completions", self._payloads.completion(request, prompt, stream=stream)
         cap = request.sampling.max_new_tokens
-        num_sent = self._caps.bytes_of(request)
-        bounds = self._bounds(cap, num_sent, logprobs=request.logprobs)
+        num_sent = sum(len(m["content"]) for m in request.messages or ()) + len(request.raw or "")
+        bounds = self._bounds(cap, num_sent + len(request.prefix), logprobs=request.logprobs)
         doubted = False
 
         async def read(response: aiohttp.ClientResponse) -> tuple[Reply, Any]:

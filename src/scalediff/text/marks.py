@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Literal
 
 from pydantic import field_validator
@@ -141,6 +142,7 @@ def may_be_cut(reason: object) -> str:
     return f"it may be cut, its finish reason {str(reason)[:40]!r} is not known"
 
 
+@lru_cache(maxsize=256)
 def _folded(name: str) -> str:
     letters = "".join(filter(str.isalnum, name.rpartition(".")[2].casefold()))
     return re.sub(r"^(?:finish|stop|done|end)reason(?=.)", "", letters)

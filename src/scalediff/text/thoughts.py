@@ -165,7 +165,7 @@ def _parts(text: str, events: list[_Event], opened: bool) -> tuple[list[str], li
 
 @dataclass(frozen=True)
 class _Table:
-    """Tags made ready: where one may start, which, families, how an end that is cut may look."""
+    """Tags made ready: where one may start, which it is, how a cut end may look, families."""
 
     start: re.Pattern[str]
     tag: re.Pattern[str]

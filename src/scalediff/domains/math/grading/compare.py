@@ -85,9 +85,20 @@ def compare(a: str, b: str, leaf: Leaf = by_values, steps: int = IN_MAIN) -> Ver
         return compare_numbers(Form(x), Form(y), Fraction(x), Fraction(y))
     try:
         with at_most(steps):
-            return _forms(read(a), read(b), leaf, 0)
+            verdict = _forms(read(a), read(b), leaf, 0)
+            if verdict is not None and verdict.value == "right" and _two_currencies(a, b):
+                return Verdict("undecided", "unit", "a dollar sign, or a delimiter")
+            return verdict
     except TooMuchWork:
         return None
+
+
+def _two_currencies(a: str, b: str) -> bool:
+    """Whether one is in pounds or euros and the other has a bare dollar sign: ``£5``, ``$5``."""
+    for one, other in ((a, b), (b, a)):
+        if re.search(r"[€£]|\\pounds|EUR|GBP", one) and re.match(r"\s*\$\s*\d", other):
+            return not re.search(r"[€£]|\\pounds|EUR|GBP", other)
+    return False
 
 
 def _forms(a: Form, b: Form, leaf: Leaf, depth: int) -> Verdict | None:

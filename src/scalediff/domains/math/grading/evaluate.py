@@ -203,6 +203,7 @@ def _limit(mp: Any, point: Point, letter: str, body: Tree, at: Tree) -> Any:
 
 _OF_TREES: dict[str, Callable[..., Any]] = {
     "call": _call,
+    "apply": _call,
     "diff": _diff,
     "int": _integral,
     "sum": _repeated(True),

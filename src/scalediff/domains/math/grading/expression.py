@@ -17,8 +17,9 @@ from scalediff.domains.math.grading.reader import NotUnderstood, TokenReader
 Tree = tuple[Any, ...]
 """``("number", "1.5")``, ``("letter", "x_1")``, ``("constant", "pi")``, else an operation and its
 arguments: ``+ * / ^ neg root ! binom abs floor ceil`` or the name of a function. ``("call", "f", 2,
-x)`` is f''(x) of an f that nobody defined, ``("diff", "x", tree, 1)`` a derivative, and
-``("sum", "k", body, low, high)``, ``prod``, ``int`` and ``lim`` bind their letter."""
+x)`` is f''(x) of an f that nobody defined, ``("apply", "T", 0, n)`` what may be one of a T,
+``("diff", "x", tree, 1)`` a derivative, and ``("sum", "k", body, low, high)``, ``prod``, ``int``
+and ``lim`` bind their letter."""
 
 _MAX_DEPTH = 60
 _MAX_TOKENS = 600
@@ -51,17 +52,23 @@ _ENDED = frozenset({")", "}", r"\pi"})
 _NO_FACTOR = frozenset(
     {r"\cdot", r"\times", r"\div", r"\rfloor", r"\rceil", r"\rvert", r"\rightarrow"}
 )
+_OFTEN_APPLIED = frozenset(["p", "q", "phi", "varphi", "Gamma", "zeta", "sigma"])
+"""Names of functions that are lower-case or Greek letters."""
+_APPLIED = re.compile(r"(?<![\\A-Za-z])([A-Za-z](?:_\w)?)\s*\(([^()]*)\)")
+_NAMED_OPERATOR = re.compile(r"(?<![\\A-Za-z])(?:[A-Z][a-z]{1,2}|var|cov)\s*[(\[]")
+"""``Var(X)``, ``Pr(A)``, ``Re(z)``."""
 _FREE_FUNCTION = re.compile(r"[fghy]|[A-Za-z]'+|[fghy]'*_\w")
 
 
 @lru_cache(maxsize=20_000)
-def read_expression(text: str, joined: bool | None = None) -> Tree | None:
+def read_expression(text: str, joined: bool | None = None, functions: str = "") -> Tree | None:
     r"""The tree of a tidied expression, or None.
 
     Args:
         text: Tidied LaTeX.
         joined: How ``1/2x`` and ``\\sin 2x(y+1)`` are read: None refuses them, True takes what
             follows into the denominator or the argument, False does not.
+        functions: Letters that are functions where brackets follow (see ``applied_in``).
 
     Example:
         >>> read_expression(r"2\sqrt{x}")
@@ -71,12 +78,26 @@ def read_expression(text: str, joined: bool | None = None) -> Tree | None:
         >>> read_expression("1/2x", joined=False)[0]
         '*'
     """
-    if not text or "," in text or _DIGITS_APART.search(text):
+    if not text or "," in text or _DIGITS_APART.search(text) or _NAMED_OPERATOR.search(text):
         return None
     try:
-        return _Reader(_tokens(_with_functions(text)), joined).result()
+        return _Reader(_tokens(_with_functions(text)), joined, functions).result()
     except (NotUnderstood, RecursionError):
         return None
+
+
+def applied_in(equation: str) -> str:
+    """Letters that stand before several different brackets, none with the letter in it.
+
+    Example:
+        >>> applied_in("a(n+2)=a(n+1)+1"), applied_in("x(x+1)=x(x+2)")
+        ('a', '')
+    """
+    found: dict[str, set[str]] = {}
+    for name, inner in _APPLIED.findall(equation):
+        found.setdefault(name, set()).add(inner)
+    names = [n for n, inner in found.items() if len(inner) > 1 and not any(n in i for i in inner)]
+    return " ".join(names)
 
 
 def _with_functions(text: str) -> str:
@@ -109,8 +130,10 @@ def _tokens(text: str) -> list[str]:
 class _Reader(TokenReader):
     """Recursive descent; ``_bars`` counts open ``|`` so that one closes what it opened."""
 
-    def __init__(self, tokens: list[str], joined: bool | None = None) -> None:
+    def __init__(self, tokens: list[str], joined: bool | None = None, functions: str = "") -> None:
         super().__init__(tokens)
+        self._functions = functions
+        self._products: set[int] = set()
         self._bars = 0
         self._ends = 0
         self._joined = joined
@@ -184,6 +207,8 @@ class _Reader(TokenReader):
             raise NotUnderstood
         if self._peek() == "!":  # 2^{3}!: of the power, or of the exponent
             raise NotUnderstood
+        if self._peek() == "[" and base[0] == "letter":  # E^2[X]
+            raise NotUnderstood
         return ("^", base, exponent)
 
     def _postfix(self, tree: Tree) -> Tree:
@@ -207,7 +232,7 @@ class _Reader(TokenReader):
         if token[0].isdigit():  # no mixed number: x^2\frac{1}{2} is a product
             self._at += 1
             return ("number", token)
-        return self._factor()
+        return self._sign()
 
     def _factor(self) -> Tree:
         token = self._peek()
@@ -216,7 +241,40 @@ class _Reader(TokenReader):
         if token[0].isdigit() or token[0] == ".":
             return self._number()
         if token in ("(", "{", "["):
+            inside = "".join(self._tokens[self._at + 1 :]).partition("]")[0]
+            if token == "[" and len(inside) > 1 and inside.isalpha() and inside.isupper():
+                return ("apply", "[]", 0, self._group())  # [ABC]: an area
             return self._group()
+        return self._applied(self._sign())
+
+    def _applied(self, sign: Tree) -> Tree:
+        r"""``T(n)``, ``E[X]``: a letter with what may be its argument; alone before a factor.
+
+        ``x(x+1)`` and ``a(b+c)`` are products. Other brackets hold an argument as often as a
+        factor, so that nothing is multiplied out there.
+        """
+        brackets, at = self._peek(), self._at
+        named = sign[0] == "letter" or sign == ("constant", "pi")
+        if brackets not in ("(", "[") or not named or at in self._products:
+            return sign
+        argument = self._group()
+        if brackets == "(" and self._is_product(sign[1], argument):
+            self._products.add(at)  # so that nested brackets are read twice, not 2^n times
+            self._at = at
+            return sign
+        return ("apply", sign[1], 0, argument)
+
+    def _is_product(self, name: str, argument: Tree) -> bool:
+        if name == "pi":  # \pi(10) may count primes
+            return (bool(letters(argument)) and argument[0] != "letter") or holds(argument, "root")
+        if name in letters(argument):
+            return True
+        function = name[0].isupper() or name in _OFTEN_APPLIED or name in self._functions.split()
+        return argument[0] == "+" and not function
+
+    def _sign(self) -> Tree:
+        """A letter, a constant, bars or a command; never a number or brackets."""
+        token = self._peek()
         self._at += 1
         if token == "|":
             self._bars += 1
@@ -327,7 +385,7 @@ class _Reader(TokenReader):
             inner = upper[3].split(" ")
             if len(inner) == 1:
                 return ("letter", f"d{order}{inner[0]}/d{by}")
-            return ("diff", by, _Reader(inner, self._joined).result(), order)
+            return ("diff", by, _Reader(inner, self._joined, self._functions).result(), order)
         if not self._begins_factor():
             raise NotUnderstood
         grouped = self._peek() in ("(", "[", "{")
@@ -394,7 +452,7 @@ class _Reader(TokenReader):
                     letter = self._take(self._peek())
                     if not body:
                         return ("number", "1"), letter
-                    return _Reader(body, self._joined).result(), letter
+                    return _Reader(body, self._joined, self._functions).result(), letter
                 depth -= 1
         raise NotUnderstood
 

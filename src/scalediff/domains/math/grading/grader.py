@@ -23,7 +23,7 @@ from scalediff.domains.math.grading.compare import compare
 from scalediff.domains.math.grading.opinion import judge, start_worker
 from scalediff.domains.math.grading.processes import WithoutMain
 
-GRADER_VERSION = "5"
+GRADER_VERSION = "6"
 """Raised whenever the same pair may get another verdict; part of the domain's version."""
 
 MAX_CHARACTERS = 2_000

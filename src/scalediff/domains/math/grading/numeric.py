@@ -29,7 +29,9 @@ from scalediff.domains.math.grading.evaluate import (
     value_at,
 )
 from scalediff.domains.math.grading.expression import (
+    BOUND,
     Tree,
+    applied_in,
     changed,
     holds,
     letters,
@@ -64,12 +66,29 @@ _LOGARITHMS: tuple[Tree, ...] = (("constant", "e"), ("number", "10"), ("number",
 
 def by_values(a: Form, b: Form) -> Verdict | None:
     """The verdict on two scalars by their values; None where that leaves it open."""
+    verdict = _by_values(a, b)
+    if verdict is not None and verdict.value == "wrong" and (_applies(a) or _applies(b)):
+        return Verdict("undecided", "numeric", "a letter that may be a function")
+    return verdict
+
+
+def _applies(form: Form) -> bool:
+    """Whether a letter stands before what may be its argument: ``T(n)``, ``E[X]``."""
+    trees = [read_expression(side.strip()) for side in split_top(form.full, _RELATION) or ()]
+    return any(tree is not None and holds(tree, "apply") for tree in trees)
+
+
+def _by_values(a: Form, b: Form) -> Verdict | None:
     if _ORDER.search(a.full) or _ORDER.search(b.full):
         return compare_relations(a.full, b.full)
     two_names = bool(a.name and b.name) and a.name != b.name
     if (two_names and "=" in a.full + b.full) or _has_equation(a.text) or _has_equation(b.text):
         return compare_equations(a, b)
     verdict = _expressions(a.text, b.text, bool(a.whole or b.whole))
+    if verdict is not None and verdict.value == "right" and "=" in a.full and "=" in b.full:
+        x, y = read_expression(a.text), read_expression(b.text)
+        if x and y and not _same_points(x, y):  # y = x, and y = e^{\ln x}
+            return Verdict("undecided", "relation", "one may be defined for other numbers")
     one_unit = bool(a.unit) != bool(b.unit)
     if verdict is not None and verdict.value == "wrong" and one_unit:
         letter = _UNIT.fullmatch(a.text if b.unit else b.text)
@@ -95,7 +114,8 @@ def understood(text: str, plainly: bool = False) -> bool:
     text = _MATRIX.sub("(1)", text)
     sides = split_top(text, _RELATION)
     trees = [read_expression(side) for side in sides or ()]
-    odd = "'" in text or any(tree and holds(tree, "call", "diff") for tree in trees)
+    odd = "'" in text or any(tree and holds(tree, "call", "apply", "diff") for tree in trees)
+    odd = odd or bool(applied_in(text))
     return bool(trees) and None not in trees and not (plainly and odd)
 
 
@@ -130,7 +150,8 @@ def _expressions(a: str, b: str, whole: bool = False) -> Verdict | None:
     if finding == "equal":
         if _factors(a) and _factors(b) and _factors(a) != _factors(b):
             return Verdict("undecided", "numeric", "equal for numbers, not for matrices")
-        if _INVERTED.search(a + b) and len(set(re.findall("[A-Z]", re.sub("T", "", a)))) > 1:
+        capitals = [set(re.findall("[A-Z]", re.sub("T", "", text))) for text in (a, b)]
+        if _INVERTED.search(a + " " + b) and max(map(len, capitals)) > 1:
             return Verdict("undecided", "numeric", "equal for numbers, not for matrices")
         if any(_CROSS.search(s) and _DOT.search(t) for s, t in ((a, b), (b, a))):
             return Verdict("undecided", "numeric", "equal for numbers, not for vectors")
@@ -337,6 +358,8 @@ def _two_equations(left: tuple[Tree, Tree], right: tuple[Tree, Tree]) -> Verdict
             return Verdict("undecided", "shape", "two equations between numbers")
         return Verdict("wrong", "numeric", "equations between other numbers")
     if _constant_ratio(x, y):
+        if not _same_domain(x, y):
+            return Verdict("undecided", "relation", "one may be defined for other numbers")
         return Verdict("right", "relation", "equations with the same solutions")
     ours, theirs = letters(x) - letters(y), letters(y) - letters(x)
     renamed = len(ours) == len(theirs) == 1 and may_be_renamed(*ours, *theirs)
@@ -349,6 +372,50 @@ def _two_equations(left: tuple[Tree, Tree], right: tuple[Tree, Tree]) -> Verdict
     if _excluded(left, right) or _excluded(right, left):
         return Verdict("wrong", "numeric", "a solution of one equation is none of the other")
     return None
+
+
+_ROOTS = frozenset({"root", "ln", "log", "lg", "arcsin", "arccos"})
+
+
+def _same_domain(x: Tree, y: Tree) -> bool:
+    """Whether two expressions are real, step by step, at the same points, and divide alike."""
+    return divides(x) == divides(y) and _same_points(x, y)
+
+
+def _same_points(x: Tree, y: Tree) -> bool:
+    points = [p for group in points_for(letters(x) | letters(y)) for p in group]
+    return all(_defined(x, point) == _defined(y, point) for point in points)
+
+
+def divides(tree: Tree) -> bool:
+    """Whether something with a letter in it is divided by."""
+    if tree[0] == "/" and letters(tree[2]):
+        return True
+    return any(divides(part) for part in tree[1:] if isinstance(part, tuple))
+
+
+def partial_somewhere(text: str) -> bool:
+    """Whether a relation holds a quotient, root or logarithm that some numbers have no value of."""
+    trees = [read_expression(side.strip()) for side in split_top(text, _RELATION) or ()]
+    return any(
+        tree is not None and (divides(tree) or (letters(tree) and _has_root(tree)))
+        for tree in trees
+    )
+
+
+def _has_root(tree: Tree) -> bool:
+    return any(holds(tree, kind) for kind in _ROOTS)
+
+
+def _defined(tree: Tree, point: Point) -> bool:
+    """Whether roots and logarithms in it are real at a point."""
+    if tree[0] in BOUND or tree[0] == "diff" or not letters(tree):
+        return True
+    if tree[0] in _ROOTS or (tree[0] == "^" and letters(tree[1])):
+        number = value_at(tree, point)
+        if number is None or not is_real(number):
+            return False
+    return all(_defined(part, point) for part in tree[1:] if isinstance(part, tuple))
 
 
 def solves(part: Form, equation: Form) -> bool | None:
@@ -382,7 +449,8 @@ def _sides(form: Form) -> tuple[Tree, Tree] | None:
     sides = split_top(form.full, _EQUALS)
     if not sides or len(sides) != 2 or _OTHER_RELATION.search(form.full):
         return None
-    trees = [read_expression(side.strip()) for side in sides]
+    functions = applied_in(form.full)
+    trees = [read_expression(side.strip(), None, functions) for side in sides]
     return None if trees[0] is None or trees[1] is None else (trees[0], trees[1])
 
 
@@ -400,6 +468,8 @@ def _constant_ratio(x: Tree, y: Tree, positive: bool = False) -> bool:
 
 def _excluded(solved: tuple[Tree, Tree], other: tuple[Tree, Tree]) -> bool:
     """Whether some solution of one equation is plainly none of another."""
+    if any(holds(side, "apply") for side in (*solved, *other)):
+        return False
     names = sorted(letters(("+", *solved)) | letters(("+", *other)))
     rng = random.Random(7)
     for _ in range(3):

@@ -18,7 +18,7 @@ from scalediff.core.records import Verdict
 from scalediff.domains.math.grading.budget import IN_WORKER
 from scalediff.domains.math.grading.compare import compare
 from scalediff.domains.math.grading.forms import Form
-from scalediff.domains.math.grading.numeric import by_values, understood
+from scalediff.domains.math.grading.numeric import by_values, partial_somewhere, understood
 from scalediff.domains.math.grading.regions import ends_of
 
 _COMMAND = re.compile(r"\\[A-Za-z]+(?:\s*\{(?:matrix|[pbvB]matrix|R)\})?")
@@ -66,6 +66,10 @@ def _leaf(a: Form, b: Form) -> Verdict:
         verify(one, other, allow_set_relation_comp=True, timeout_seconds=None)
         for one, other in ((x, y), (y, x))
     ]
+    if all(told_by) and "=" in a.full + b.full:
+        partial = [partial_somewhere(form.full) for form in (a, b)]
+        if partial[0] != partial[1]:  # y/x = 1, and y = x
+            return Verdict("undecided", "relation", "one may be defined for other numbers")
     if all(told_by):
         return Verdict("right", "math_verify", "equal in both directions")
     return Verdict("undecided", "math_verify", "not shown to be equal, nor to be different")

@@ -59,7 +59,7 @@ def record_of(form: Form) -> dict[str, str] | None:
     parts = [read(part) for part in form.parts]
     found = {part.name: part.text for part in parts if part.name and part.kind == "scalar"}
     roots = {name[0] for name in found if "_" in name}
-    if len(roots) == 1 and roots <= set("xzrt"):  # x_1 and x_2 are roots, in any order
+    if len(roots) == 1 and roots <= set("xzr"):  # x_1 and x_2 are roots, in any order
         return None
     return found if len(found) == len(parts) > 1 else None
 
@@ -79,7 +79,7 @@ def compare_records(a: Form, b: Form, compare: Compare) -> Verdict | None:
     record, bare = (one, b) if one is not None else (other, a)
     if (
         record is None
-        or bare.kind not in ("list", "tuple", "matrix")
+        or bare.kind not in ("list", "tuple", "matrix", "set")
         or len(bare.parts) != len(record)
     ):
         return None

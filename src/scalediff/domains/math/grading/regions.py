@@ -17,7 +17,7 @@ from typing import Any
 from scalediff.domains.math.grading.arithmetic import value
 from scalediff.domains.math.grading.budget import spend
 from scalediff.domains.math.grading.evaluate import compare_trees, is_real, value_at
-from scalediff.domains.math.grading.expression import letters, read_expression
+from scalediff.domains.math.grading.expression import holds, letters, read_expression
 from scalediff.domains.math.grading.latex import split_top
 
 BELOW, ABOVE = r"-\infty", r"\infty"
@@ -261,7 +261,7 @@ def _number(text: str) -> Any:
     if exact is not None:
         return exact
     tree = read_expression(text)
-    if tree is None or letters(tree):
+    if tree is None or letters(tree) or holds(tree, "apply"):
         return None
     number = value_at(tree, {})
     return number if number is not None and is_real(number) else None

@@ -49,6 +49,9 @@ def compare_scalars(a: Form, b: Form, leaf: Leaf) -> Verdict | None:
         return _converted(a, b, factor)
     if factor == "other":
         return Verdict("wrong", "unit", f"{a.unit} and {b.unit}")
+    if _turned(a.unit, b.unit):
+        same = verdict.value == "right"
+        return Verdict("wrong" if same else "undecided", "unit", f"{a.unit} and {b.unit}")
     if _same_unit(a.unit, b.unit):
         return verdict
     return Verdict("undecided", "unit", f"{a.unit} and {b.unit}")
@@ -163,9 +166,18 @@ def _angles(a: Form, b: Form, leaf: Leaf) -> Verdict | None:
     return any_of(verdicts)
 
 
+def _turned(a: str, b: str) -> bool:
+    """Whether the rates are of the same two things the other way round: a per b, b per a."""
+    one, other = (re.sub(r"\b(?:per|an?|the|each)\b", " ", unit).split() for unit in (a, b))
+    return len(one) == 2 and "per" in f"{a} {b}".split() and one == other[::-1] != other
+
+
 def _same_unit(a: str, b: str) -> bool:
     """Whether one unit's words are among the other's (``clip`` and ``clip altogether``)."""
     left, right = set(a.split()), set(b.split())
+    for rate, other in ((a, right), (b, left)):
+        if " per " in rate and rate.split()[0] not in other:  # gallons per mile, and miles
+            return False
     return left <= right or right <= left
 
 

@@ -88,13 +88,13 @@ letter word pencil pen sticker stamp card coin box bag bottle can jar basket cra
 tree rose plant leaf animal dog cat bird chicken hen cow horse sheep goat pig duck fish rabbit
 kitten puppy student child kid person people man woman boy girl friend player team member worker
 teacher guest customer passenger employee soldier family car bus truck bike bicycle train seat
-room house apartment floor table chair shirt shoe sock hat ticket song game point goal score vote
-win loss match way arrangement permutation combination subset pair triple solution root integer
-number digit factor divisor prime zero side edge face vertex vertices diagonal triangle square
-rectangle cube tile row column step turn move time trip lap round problem question answer test
+room house apartment floor table chair shirt shoe sock hat ticket song game point goal vote
+win match way arrangement permutation combination subset solution integer
+number digit factor divisor prime side edge face vertex vertices diagonal triangle
+rectangle tile row column step turn move time trip lap round problem question answer test
 class lesson gift present bead block brick piece part group set line path route outcome value
 element term function case possibility possibilities sequence string color colour shell rock stone
-bill penny pennies nickel dime movie photo picture cell clip bacteria percentage watt volt joule
+bill penny pennies nickel dime movie photo picture cell clip bacteria watt volt joule
 newton amp ampere ohm hertz pascal mole kelvin calorie radian byte bit acre hectare bushel barrel
 loaf loaves sandwich serving
 """
@@ -106,6 +106,11 @@ _ORDINALS = frozenset(["th", "st", "nd", "rd"])
 _DENIALS = frozenset(
     ["wrong", "incorrect", "false", "not", "negative", "isn't", "never", "invalid"]
 )
+_CHANGING = re.compile(
+    r"(?:^|\s)dozen|[^\s^]\s+(?:square|cubic)(?:$|\^)|^(?:square|cubic)$|\bby\b|^\^"
+    r"|(?:radian|degree|unit)\^|\bbit per byte|\bon (?:the )?dollar|\b(?:in|per) (?:a |an )?cent\b"
+)
+"""Words that are known and yet may change the number: ``meter square``, ``5 cm by cm``."""
 _AMOUNTS = {"dozen": 12, "gross": 144, "hundred": 100, "thousand": 1_000, "lakh": 10**5,
             "million": 10**6, "crore": 10**7, "billion": 10**9, "trillion": 10**12}  # fmt: skip
 POWERS = {"squared": "^2", "cubed": "^3", "factorial": "!"}
@@ -149,7 +154,12 @@ def read_words(said: str, power: str = "") -> Words:
         names.pop(0)
         while names and names[0] in ("of", "a", "an", "the"):
             names.pop(0)
-    known = all(is_known(name) for name in names) and not (set(names) and set(names) <= _FILLERS)
+    whole = " ".join(names)
+    known = (
+        all(is_known(name) for name in names)
+        and not _CHANGING.search(whole + power)
+        and not (set(names) and set(names) <= _FILLERS)
+    )
     denied = bool(_DENIALS.intersection(said.lower().split()))
     unit = canonical(" ".join(names) + (power if names else ""))
     return Words(unit, scale, known and not denied, denied)

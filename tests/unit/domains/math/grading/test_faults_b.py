@@ -457,6 +457,109 @@ wrong ;; f''(x)=6x ;; f^{\prime}(x)=6x
 right ;; x=y\text{ or }x=-y ;; x=\pm y
 right ;; (r,\theta)=(2,\pi) ;; \theta=\pi, r=2
 wrong ;; (r,\theta)=(2,\pi) ;; \theta=2, r=\pi
+# functions, or products
+undecided ;; 0 ;; E[X^2]-E[X]^2
+undecided ;; E[X]^2 ;; E[X^2]
+undecided ;; E(X)^2 ;; E(X^2)
+undecided ;; E[XY] ;; E[X]Y
+undecided ;; Var(X)^2 ;; Var(X^2)
+undecided ;; P(A)^2 ;; P(A^2)
+undecided ;; P(AB) ;; P(A)B
+undecided ;; T(n)=2T(n/2)+n ;; T(n)=T(n)+n
+undecided ;; a(n+1)=2a(n) ;; a(n+1)=a(2n)
+undecided ;; a(n+2)=a(n+1)+1 ;; an+2a=an+a+1
+undecided ;; y(2)=3 ;; 2y=3
+undecided ;; C(3)=6 ;; 3C=6
+undecided ;; Q(x)=x ;; Qx=x
+undecided ;; T(2n) ;; 2T(n)
+undecided ;; L(2n) ;; 2L(n)
+undecided ;; p(2n) ;; 2p(n)
+undecided ;; y(2n) ;; 2y(n)
+undecided ;; \phi(10) ;; 10\phi
+undecided ;; \varphi(n^2) ;; \varphi(n)^2
+undecided ;; \pi(10) ;; 10\pi
+undecided ;; \Gamma(1/2) ;; \Gamma/2
+undecided ;; \zeta(2) ;; 2\zeta
+undecided ;; [ABC] ;; ABC
+undecided ;; d(x) ;; dx
+undecided ;; \mathrm{Var}(X)^2 ;; \mathrm{Var}(X^2)
+undecided ;; \operatorname{Var}(X)^2 ;; \operatorname{Var}(X^2)
+undecided ;; \mathbb{E}[X]^2 ;; \mathbb{E}[X^2]
+undecided ;; E\left[X\right]^2 ;; E\left[X^2\right]
+undecided ;; E^2[X] ;; E[X^2]
+undecided ;; \sigma(2n) ;; 2\sigma(n)
+wrong ;; x<\zeta(2) ;; x<2\zeta
+undecided ;; \sum_{k=1}^n P(k) ;; nP(k)
+right ;; E[X^2]-E[X]^2 ;; -E[X]^2+E[X^2]
+right ;; T(n)=2T(n/2)+n ;; T(n)=n+2T(\frac{n}{2})
+right ;; x(x+1) ;; x^2+x
+right ;; \frac{n(n-1)}{2} ;; \frac{n^2-n}{2}
+right ;; \pi(R^2-r^2) ;; \pi R^2-\pi r^2
+right ;; a(b+c) ;; ab+ac
+right ;; a_1(r^n-1) ;; a_1r^n-a_1
+right ;; [ABC] ;; [ABC]
+undecided ;; \Gamma(5) ;; 24
+undecided ;; \zeta(2) ;; \frac{\pi^2}{6}
+undecided ;; 4 ;; \phi(10)
+right ;; P(x)=x^2+1 ;; P(x)=1+x^2
+right ;; 2\pi(r+h) ;; 2\pi r+2\pi h
+right ;; n(n+1)(n+2) ;; n^3+3n^2+2n
+# words that change the value; rates; currencies; domains; matrices; names
+undecided ;; 3 ;; 3\text{ score}
+undecided ;; 3 ;; 3\text{ pairs}
+undecided ;; 3 ;; 3\text{ triples}
+undecided ;; 3 ;; 3\text{ square roots}
+undecided ;; 3 ;; 3\text{ square}
+undecided ;; 3 ;; 3\text{ meter square}
+undecided ;; 3\text{ meters} ;; 3\text{ meter square}
+undecided ;; 3 ;; 3\text{ cube}
+undecided ;; 2 ;; 2\text{ radians}^2
+undecided ;; 5\text{ cm} ;; 5\text{ cm by cm}
+undecided ;; 5\text{ units} ;; 5\text{ units}^2
+undecided ;; 5 ;; 5\text{ per dozen}
+undecided ;; 5 ;; 5\text{ dollars per dozen}
+undecided ;; 5 ;; 5\text{ dollars a dozen}
+undecided ;; 5 ;; 5\text{ loss}
+undecided ;; 3 ;; 3\text{ dollars loss}
+undecided ;; 1000 ;; 1000\text{ foot loss}
+undecided ;; 3 ;; 3\text{ percentage points}
+undecided ;; 4 ;; 4\text{ bits per byte}
+undecided ;; 5\text{ cents} ;; 5\text{ cents on the dollar}
+undecided ;; 5 ;; 5\text{ cents on the dollar}
+undecided ;; 3\text{ shoes} ;; \text{3 pairs of shoes}
+right ;; 12 ;; 12\text{ square units}
+right ;; 12 ;; 12\text{ square cm}
+right ;; 12 ;; 12\text{ cm}^2
+right ;; 12 ;; 12\text{ miles per gallon}
+right ;; 36 ;; 3\text{ dozen}
+right ;; 36 ;; 3\text{ dozen eggs}
+right ;; 5 ;; 5\text{ meters per second}
+right ;; 5 ;; 5\text{ cubic meters}
+right ;; 5 ;; 5\text{ points}
+wrong ;; 30\text{ miles per gallon} ;; 30\text{ gallons per mile}
+wrong ;; 30\text{ dollars per hour} ;; 30\text{ hours per dollar}
+wrong ;; 30\text{ apples per box} ;; 30\text{ boxes per apple}
+right ;; 30\text{ apples per box} ;; 30\text{ apples per box}
+right ;; 30\text{ apples per box} ;; 30
+undecided ;; £5 ;; $5
+undecided ;; €5 ;; $5
+undecided ;; \text{€}5 ;; $5
+undecided ;; £5 ;; $5$
+right ;; £5 ;; 5
+right ;; $5 ;; 5
+right ;; \$5 ;; $5
+undecided ;; y=x ;; y=e^{\ln x}
+undecided ;; y=x ;; y=(\sqrt x)^2
+undecided ;; y=x ;; y=\sqrt x\sqrt x
+undecided ;; y=x ;; \frac yx=1
+right ;; y=2x ;; 2y=4x
+right ;; y=\frac{x}{2} ;; x-2y=0
+undecided ;; B ;; ABA^{-1}
+undecided ;; A ;; P^{-1}AP
+wrong ;; t_1=3,t_2=5 ;; 5,3
+wrong ;; a_1=3,a_2=5 ;; \{5,3\}
+right ;; x_1=3,x_2=5 ;; 5,3
+right ;; t_1=3,t_2=5 ;; 3,5
 """
 
 
