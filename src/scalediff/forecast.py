@@ -120,23 +120,21 @@ def _line(run: Run, node: Node, seal: Mapping[str, Any], times: float) -> Line:
     """What a step will take when it is given so many times the rows.
 
     Its sums are of all that was ever done in it, which is more than the pilot's rows where a run
-    was stopped before; so they are divided by what was answered, not by what was asked for now.
+    was stopped before; so they are divided by the units that are finished, not by those asked for
+    now. Attempts that an earlier step has paid for come from the store for the rest as well.
     """
     rows = seal["counts"]["in"] * times
     if not node.stage.pays:  # a training
         return Line(node.name, rows, 0.0, seal["seconds"] * times, 0.0, 1 - 1 / times)
     spent = seal["tokens"]
-    answered = spent.get("sampled", 0)
     units = rows * len(node.stage.sample_indices())
     finished = max(_num_finished(run, node.name), 1)
-    # a response that is asked for in parts takes several requests
-    requests = units * max(1.0, (answered + spent.get("served", 0)) / finished)
-    if answered:
-        tokens = (spent.get("new", 0) + spent.get("prompt", 0)) / answered * requests
-    else:  # all of it was in the store: what was paid then will be paid for the rest
+    more = units / finished
+    tokens = (spent.get("new", 0) + spent.get("prompt", 0)) * more
+    if not spent.get("sampled", 0):  # all of it was in the store: what was paid then is paid again
         tokens = _mean_tokens(run, node.name) * units
-    cost = spent.get("cost", 0.0) / max(answered, 1) * requests
-    seconds = seal["seconds"] / finished * units
+    cost = spent.get("cost", 0.0) * more
+    seconds = seal["seconds"] * more
     return Line(node.name, rows, tokens, seconds, cost, max(0.0, 1 - finished / max(units, 1)))
 
 
