@@ -10,7 +10,7 @@ import asyncio
 import json
 import re
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,8 @@ _MOST_ASIDE = 16 << 20
 """Bytes of an answer to a question about the server, such as a list of thousands of models."""
 MOST_OF_ERROR = 64 << 10
 _FREE = 1 << 20
+_A_PIECE = 1 << 18
+"""Bytes that are unpacked at once."""
 _MOST_HELD = 256 << 20
 """Bytes of all answers under way together; those under ``_FREE`` each are never refused."""
 
@@ -100,7 +102,11 @@ class Bodies:
                         limit.reschedule(asyncio.get_running_loop().time() + bounds.drip_s)
                     if parts or part.strip():
                         parts.append(part)
+        except TryError:
+            parts.clear()
+            raise
         except TimeoutError:
+            parts.clear()
             response.close()
             text = f"the answer trickles in, and is not whole after {bounds.drip_s:.0f} s"
             raise TryError("broken", text, is_whole=True) from None
@@ -131,6 +137,7 @@ class Bodies:
                 self._check_held(response, size)
             yield b"".join(rest)
         finally:
+            rest.clear()
             self._held -= size
 
     async def _parts(
@@ -139,18 +146,22 @@ class Bodies:
         """The unpacked parts of a body; with ``kept`` they count as held until its end."""
         unpack = _unpacker(response.headers.get("Content-Encoding", "identity").lower())
         size = held = 0
+        raw = part = b""
         try:
             async for raw in response.content.iter_any():
-                part = raw if unpack is None else unpack(raw, most - size + 1)
-                size += len(part)
-                if kept:
-                    held += len(part)
-                    self._held += len(part)
-                if size > most:
-                    raise _too_large(response, most, "the answer")
-                self._check_held(response, held)
-                yield part
+                for part in unpack(raw):
+                    size += len(part)
+                    if kept:
+                        held += len(part)
+                        self._held += len(part)
+                    if size > most:
+                        raise _too_large(response, most, "the answer")
+                    self._check_held(response, held)
+                    yield part
         finally:
+            # an error keeps the frames that it came through, and with them what they hold
+            raw = part = b""
+            unpack = _as_it_is
             self._held -= held
 
     def _check_held(self, response: aiohttp.ClientResponse, own: int) -> None:
@@ -170,27 +181,32 @@ def _declared(response: aiohttp.ClientResponse) -> float:
     return float("inf") if length is None else length
 
 
-def _unpacker(encoding: str) -> Callable[[bytes, int], bytes] | None:
-    """Unpacks a part to at most so many bytes; None where nothing is packed.
+def _unpacker(encoding: str) -> Callable[[bytes], Iterable[bytes]]:
+    """Unpacks a part into pieces of bounded size.
 
     Raises:
         TryError: It is packed in a way that nobody asked for.
     """
     if encoding in ("", "identity"):
-        return None
+        return _as_it_is
     if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise TryError(
-            "broken", f"the answer is packed as {encoding[:40]}, which was not asked for"
-        )
+        text = f"the answer is packed as {encoding[:40]}, which was not asked for"
+        raise TryError("broken", text, is_whole=True)
     machine = zlib.decompressobj(47)
 
-    def unpack(part: bytes, most: int) -> bytes:
-        try:
-            return machine.decompress(part, max(most, 1))
-        except zlib.error:
-            raise TryError("broken", "the answer is no valid gzip") from None
+    def unpack(part: bytes) -> Iterator[bytes]:
+        while part:
+            try:
+                yield machine.decompress(part, _A_PIECE)
+            except zlib.error:
+                raise TryError("broken", "the answer is no valid gzip") from None
+            part = machine.unconsumed_tail
 
     return unpack
+
+
+def _as_it_is(part: bytes) -> tuple[bytes]:
+    return (part,)
 
 
 def load_json(data: bytes) -> Any:
