@@ -94,10 +94,10 @@ def _verdicts(row: Row, response_column: str | None) -> list[tuple[str, ...]]:
     ]
     names = (response_column,) if response_column else RESPONSES
     several: Any = next((row[name] for name in names if isinstance(row.get(name), list)), [])
-    if len(several) - len(found) == several.count(None):
-        for place in (i for i, one in enumerate(several) if one is None):
-            found.insert(place, _NO_RESPONSE)
-    return found or [_NO_RESPONSE]
+    if len(several) == len(found):  # one that was never given is nobody's wrong answer
+        pairs = zip(several, found, strict=True)
+        found = [_NO_RESPONSE if one is None else verdict for one, verdict in pairs]
+    return found or [_NO_RESPONSE] * max(len(several), 1)
 
 
 def _graded(row: Row, verdicts: list[tuple[str, ...]]) -> Row:

@@ -221,8 +221,11 @@ def test_lost_rows_are_counted_within_a_step_and_between_steps(tmp_path, step, c
     if step == "filter.rules":  # what follows has as many rows as ever
         steps = {name: steps[name] for name in list(steps)[: list(steps).index(step) + 1]}
     steps[step] = replace(steps[step], **change)
-    run = runs.make(tmp_path / "run", [*steps.values()])
-    assert summary_of(run)["rows_lost"] == lost
+    found = summary_of(runs.make(tmp_path / "run", [*steps.values()]))
+    if step in found["counts"]:
+        assert found["rows_lost"] == lost
+    else:  # a seal that does not add up may be taken for damage; then the step is not done
+        assert "finished" not in found
 
 
 def test_a_dataset_takes_what_is_kept_of_all_its_inputs(tmp_path):

@@ -309,6 +309,8 @@ def words_and_number(text: str, number_is_zero: bool) -> Verdict | None:
     told = set(re.split(r"[\s-]+", found))
     if told & (_SMALL.keys() | _LARGE.keys() | _ORDINAL_WORDS | _COUNTED | {"hundred"}):
         return Verdict("undecided", "text", "words that hold a number")
+    if found in ("true", "false"):  # of a column that holds no answers, perhaps
+        return Verdict("undecided", "text", "a truth value and a number")
     if set(found) <= set("ivxlc"):
         return Verdict("undecided", "text", "letters that may be a number")
     if number_is_zero and found in _NOTHING:
