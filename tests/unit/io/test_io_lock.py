@@ -42,7 +42,8 @@ def test_a_refusal_names_the_holder_and_changes_nothing(tmp_path, holder):
         refused.value
     )
     assert before == ((tmp_path / "lock").read_bytes(), (tmp_path / "lock").stat().st_mtime_ns)
-    assert f"process {holder.pid}" in holder_of(tmp_path)
+    assert f"process {holder.pid}" in str(holder_of(tmp_path))
+    assert holder_of(tmp_path).pid == holder.pid
 
 
 def test_the_lock_of_a_killed_process_is_free(tmp_path, holder):
