@@ -18,6 +18,7 @@ from typing import Any
 
 from scalediff.core.engine import ModelSpec
 from scalediff.core.errors import RecipeError, ScalediffError
+from scalediff.core.stage import Kind
 from scalediff.io.contents import is_embedded
 from scalediff.io.ledger import Ledger
 from scalediff.io.parquet import count_rows
@@ -112,36 +113,54 @@ def forecast(run: Run, pilot: Recipe, full: Recipe) -> Forecast:
         if seal is None or not (node.stage.pays or node.stage.apart):
             continue
         times = factor if _descends(node, pilot, grown) else 1.0
-        lines.append(_line(run, node, seal, times))
+        lines.append(_line(run, node, seal, times, _num_asked_before(node, pilot)))
     return Forecast(lines, factor, _kept(run, pilot, factor, grown))
 
 
-def _line(run: Run, node: Node, seal: Mapping[str, Any], times: float) -> Line:
+def _line(run: Run, node: Node, seal: Mapping[str, Any], times: float, num_before: int) -> Line:
     """What a step will take when it is given so many times the rows.
 
     Its sums are of all that was ever done in it, which is more than the pilot's rows where a run
-    was stopped before; so they are divided by the units that are finished, not by those asked for
-    now. Attempts that an earlier step has paid for come from the store for the rest as well.
+    was stopped before; so they are divided by what was answered, not by what was asked for now. Of
+    each row ``num_before`` attempts are another step's, and cost this one nothing.
     """
     rows = seal["counts"]["in"] * times
     if not node.stage.pays:  # a training
         return Line(node.name, rows, 0.0, seal["seconds"] * times, 0.0, 1 - 1 / times)
     spent = seal["tokens"]
+    if times == 1.0:  # no more rows will come: it takes what it took
+        tokens = spent.get("new", 0) + spent.get("prompt", 0)
+        return Line(node.name, rows, tokens, seal["seconds"], spent.get("cost", 0.0), 0.0)
+    answered = spent.get("sampled", 0)
     units = rows * len(node.stage.sample_indices())
     finished = max(_num_finished(run, node.name), 1)
-    more = units / finished
-    tokens = (spent.get("new", 0) + spent.get("prompt", 0)) * more
-    if not spent.get("sampled", 0):  # all of it was in the store: what was paid then is paid again
-        tokens = _mean_tokens(run, node.name) * units
-    cost = spent.get("cost", 0.0) * more
-    seconds = seal["seconds"] * more
+    # a response that is asked for in parts takes several requests
+    paid = units - rows * num_before
+    requests = paid * max(1.0, (answered + spent.get("served", 0)) / finished)
+    if answered:
+        tokens = (spent.get("new", 0) + spent.get("prompt", 0)) / answered * requests
+    else:  # all of it was in the store: what was paid then will be paid for the rest
+        tokens = _mean_tokens(run, node.name) * paid
+    cost = spent.get("cost", 0.0) / max(answered, 1) * requests
+    seconds = seal["seconds"] / finished * units
     return Line(node.name, rows, tokens, seconds, cost, max(0.0, 1 - finished / max(units, 1)))
+
+
+def _num_asked_before(node: Node, recipe: Recipe) -> int:
+    """Attempts of each row that a step before it asks for in the very same words."""
+    stage, at, most = node.stage, node, 0
+    while at.inputs:
+        at = recipe.nodes[at.inputs[0]]
+        is_same = at.stage.name == stage.name and at.model == node.model
+        if is_same and at.stage.config.of_kind(Kind.MEANING) == stage.config.of_kind(Kind.MEANING):
+            most = max(most, len(at.stage.sample_indices()))
+    return min(most, len(stage.sample_indices()))
 
 
 def _num_finished(run: Run, step: str) -> int:
     """Units of a paying step that are finished, whether or not they are rows of the pilot."""
     folder = run.path / "steps" / run.manifest["steps"][step]["folder"]
-    with Ledger(folder / "ledger") as ledger:
+    with Ledger(folder / "ledger", read_only=True) as ledger:
         return len(ledger)
 
 

@@ -210,12 +210,13 @@ def test_paid_seconds_that_would_be_left_behind(done, overrides, behind):
     assert {name: plan.behind_s for name, plan in plans.items() if plan.behind_s} == behind
 
 
-def test_what_was_never_sealed_leaves_no_more_behind_than_it_took(done):
+def test_what_was_never_sealed_leaves_what_it_took_behind(done):
     run = Run(done.path / "run", create=False)
-    (run.path / "steps" / run.manifest["steps"]["solve"]["folder"] / "seal.json").unlink()
+    folder = run.path / "steps" / run.manifest["steps"]["solve"]["folder"]
+    (folder / "seal.json").unlink()
     plan = done.plans(done.recipe("solve.temperature=0.9"))["solve"]
     assert plan.state == "again"
-    assert 0.0 <= plan.behind_s < 60
+    assert plan.behind_s == read_json(folder / "spent.json")["seconds"] > 0
 
 
 def test_a_model_that_cannot_be_trained_is_a_problem_with_its_fix(place):
