@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 from scalediff.commands import Command, companions, run_command
 from scalediff.core.errors import InputError
-from scalediff.core.records import Row, attempts_of
+from scalediff.core.records import NO_GOLD, Row, attempts_of
 from scalediff.io.layouts import RESPONSES
 
 COLUMNS = ("verdict", "verdict_rule", "verdict_reason")
@@ -24,7 +25,6 @@ LISTS = ("verdicts", "verdict_rules", "verdict_reasons")
 right among decided ones, null where none was decided."""
 
 _NO_RESPONSE = ("undecided", "missing", "no response")
-_NO_GOLD = ("undecided", "missing", "no answer to compare with")
 
 
 def grade_files(
@@ -89,7 +89,9 @@ def grade_files(
 def _verdicts(row: Row, response_column: str | None) -> list[tuple[str, ...]]:
     """The verdict, its rule and its reason for each generation of a row, in their order."""
     found = [
-        tuple(str(attempt[name]) for name in COLUMNS) if attempt.get("verdict") else _NO_GOLD
+        tuple(str(attempt[name]) for name in COLUMNS)
+        if attempt.get("verdict")
+        else astuple(NO_GOLD)
         for attempt in attempts_of(row, "teacher")
     ]
     names = (response_column,) if response_column else RESPONSES

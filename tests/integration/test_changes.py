@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+from watchers import Quiet
 
 from scalediff.core.errors import RunStateError
 from scalediff.domains import open_domain
@@ -13,24 +14,8 @@ from scalediff.pipeline import Pipeline
 from scalediff.planning import Planner
 from scalediff.recipe import build, load
 from scalediff.report.summary import summary_of
-from scalediff.watch import Console
 
 FAKE = Path(__file__).parents[1] / "support" / "fake.yaml"
-
-
-class Quiet(Console):
-    def __init__(self):
-        self.ran = []
-
-    def begin(self, plan):
-        if plan.state != "done":
-            self.ran.append(plan.node.name)
-
-    def progress(self, step, done, total, spent=None):
-        pass
-
-    def end(self, plan, seal):
-        pass
 
 
 def execute(recipe, out, ask=lambda question: True):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from watchers import Quiet
 
 from scalediff.forecast import forecast, pilot_overrides
 from scalediff.io.run import Run, read_json
@@ -14,27 +15,12 @@ from scalediff.pipeline import Pipeline
 from scalediff.recipe import load
 from scalediff.report.words import duration
 from scalediff.stages.tally import wilson
-from scalediff.watch import Console
 
 FAKE = Path(__file__).parents[1] / "support" / "fake.yaml"
 PRICES = {
     "generator": {"prompt": 500, "sampled": 500},
     "teacher": {"prompt": 1000, "sampled": 4000},
 }
-
-
-class Quiet(Console):
-    def __init__(self):
-        pass
-
-    def begin(self, plan):
-        pass
-
-    def progress(self, step, done, total, spent=None):
-        pass
-
-    def end(self, plan, seal):
-        pass
 
 
 class Pilot:

@@ -3,21 +3,14 @@
 import json
 
 import pytest
-from commands import lines, run
+from commands import lines, succeeding
 
 POSED = [f"How many apples has Ann if she has {n} baskets of seven apples?" for n in range(3, 63)]
 
 
 @pytest.fixture
 def call(monkeypatch, capsys, tmp_path):
-    monkeypatch.chdir(tmp_path)
-
-    def called(*arguments):
-        status, said = run(monkeypatch, capsys, *arguments)
-        assert status == 0, said
-        return said
-
-    return called
+    return succeeding(monkeypatch, capsys, tmp_path)
 
 
 @pytest.mark.parametrize(

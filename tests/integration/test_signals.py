@@ -183,7 +183,8 @@ def test_free_work_ends_at_its_next_row(work):
     assert said.strip().splitlines()[-1] == ENDED
 
 
-def test_a_training_is_ended_after_the_grace_time_and_its_process_with_it(work):
+def training(work):
+    """A command that trains in a process of its own, and the processes that it has started."""
     (work / "pairs.jsonl").write_text(
         "".join(json.dumps({"problem": f"What is ${i}+1$?"}) + "\n" for i in range(400))
     )
@@ -191,11 +192,14 @@ def test_a_training_is_ended_after_the_grace_time_and_its_process_with_it(work):
         "train", "generator", work / "pairs.jsonl", "-o", work / "model", "--model",
         "nano:generator", "--domain", "nano", "--set", "epochs=500", "--grace", "1",
     )  # fmt: skip
-    folder = work / "model.run"
-    wait_for(lambda: list(folder.glob("steps/train_generator-*/job.json")))
+    wait_for(lambda: list(work.glob("model.run/steps/train_generator-*/job.json")))
     children = Path(f"/proc/{client.pid}/task/{client.pid}/children")
     wait_for(lambda: children.read_text().split())
-    pids = [int(pid) for pid in children.read_text().split()]
+    return client, [int(pid) for pid in children.read_text().split()]
+
+
+def test_a_training_is_ended_after_the_grace_time_and_its_process_with_it(work):
+    client, pids = training(work)
     time.sleep(1.0)
     client.send_signal(signal.SIGUSR1)
     status, said = ended(client)
@@ -209,17 +213,7 @@ def test_a_training_is_ended_after_the_grace_time_and_its_process_with_it(work):
 
 def test_a_signal_that_the_training_gets_as_well_is_no_failure_of_it(work):
     """Slurm sends a signal to every process of a job."""
-    (work / "pairs.jsonl").write_text(
-        "".join(json.dumps({"problem": f"What is ${i}+1$?"}) + "\n" for i in range(400))
-    )
-    client = start(
-        "train", "generator", work / "pairs.jsonl", "-o", work / "model", "--model",
-        "nano:generator", "--domain", "nano", "--set", "epochs=500", "--grace", "1",
-    )  # fmt: skip
-    children = Path(f"/proc/{client.pid}/task/{client.pid}/children")
-    wait_for(lambda: list(work.glob("model.run/steps/train_generator-*/job.json")))
-    wait_for(lambda: children.read_text().split())
-    pids = [int(pid) for pid in children.read_text().split()]
+    client, pids = training(work)
     for pid in (client.pid, *pids):
         os.kill(pid, signal.SIGTERM)
     status, said = ended(client)

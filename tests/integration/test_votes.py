@@ -4,7 +4,7 @@ import json
 
 import pyarrow.parquet as pq
 import pytest
-from commands import lines, run
+from commands import lines, succeeding
 
 from scalediff import cli, grade
 
@@ -16,14 +16,7 @@ BARE = "<think>Two and two are four, I think.</think>That is all I know."
 
 @pytest.fixture
 def call(monkeypatch, capsys, tmp_path):
-    monkeypatch.chdir(tmp_path)
-
-    def called(*arguments):
-        status, said = run(monkeypatch, capsys, *arguments)
-        assert status == 0, said
-        return said
-
-    return called
+    return succeeding(monkeypatch, capsys, tmp_path)
 
 
 def row_of(number, *generations, **more):

@@ -17,6 +17,18 @@ def run(monkeypatch, capsys, *arguments):
     return end.value.code, said
 
 
+def succeeding(monkeypatch, capsys, tmp_path):
+    """Calls commands in a folder; each has to end with 0, and gives what it said."""
+    monkeypatch.chdir(tmp_path)
+
+    def called(*arguments):
+        status, said = run(monkeypatch, capsys, *arguments)
+        assert status == 0, said
+        return said
+
+    return called
+
+
 def lines(path, *rows):
     """A file of rows: bytes as they are, everything else as JSON."""
     path.write_bytes(

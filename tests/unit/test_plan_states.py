@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from watchers import Quiet
 
 from scalediff.core.errors import RecipeError
 from scalediff.domains import open_domain
@@ -11,21 +12,6 @@ from scalediff.pipeline import Pipeline
 from scalediff.planning import Planner
 from scalediff.recipe import build
 from scalediff.stages.screen import Screen
-from scalediff.watch import Console
-
-
-class Quiet(Console):
-    def __init__(self):
-        pass
-
-    def begin(self, plan):
-        pass
-
-    def progress(self, step, done, total, spent=None):
-        pass
-
-    def end(self, plan, seal):
-        pass
 
 
 class Place:

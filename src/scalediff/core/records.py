@@ -92,6 +92,10 @@ class Reading:
     unread: str = ""
 
 
+NO_GOLD = Verdict("undecided", "missing", "no answer to compare with")
+"""On a response where the gold is none, or a placeholder."""
+
+
 def unanswered(unread: str = "", ended: bool = True) -> Verdict:
     """The verdict on a response in which no answer was read.
 

@@ -21,15 +21,12 @@ from decimal import Decimal
 from typing import Any
 
 from scalediff.core.errors import InputError
-from scalediff.core.records import Reading, Verdict, unanswered
+from scalediff.core.records import NO_GOLD, Reading, Verdict, unanswered
 from scalediff.domains.math.grading.extract import gold_answer, read_answer
 from scalediff.domains.math.grading.grader import Grader, grade_at_once
 from scalediff.io.answers import answer_in
 from scalediff.text.marks import ending, may_be_cut
 from scalediff.text.thoughts import answer_part
-
-NO_GOLD = Verdict("undecided", "missing", "no answer to compare with")
-"""Where the gold is none, or a placeholder."""
 
 _WINDOW = 2_000
 
